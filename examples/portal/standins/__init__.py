@@ -1,0 +1,1 @@
+"""Stand-ins for Salesforce, WHMCS and Freebit, for demonstrations and tests."""
