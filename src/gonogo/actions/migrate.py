@@ -1,0 +1,60 @@
+"""Run the new release's migrations once, and say whether the schema really moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gonogo.model.errors import PermanentError
+from gonogo.model.evidence import Finding, Verdict, passed
+from gonogo.model.plan import Operation
+from gonogo.model.release import Release
+from gonogo.ports import Action, Scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Nothing to set: the environment's `migrations` says how."""
+
+
+class Migrate:
+    """Never trusts that a failed migration left nothing behind: it compares schema fingerprints."""
+
+    settings = Settings
+    loses_data = False
+
+    def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
+        return scene.migrator.describe(_release(scene)) if scene.migrator else []
+
+    async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
+        if scene.migrator is None:
+            return Finding(verdict=Verdict.SKIP, found="no migrations are configured")
+        pending = await scene.migrator.pending(_release(scene), scene.say)
+        return passed("none is pending") if pending is not None and not pending else None
+
+    async def act(self, settings: Settings, scene: Scene) -> Finding:
+        assert scene.migrator is not None
+        pending = await scene.migrator.pending(_release(scene), scene.say)
+        before = await scene.database.fingerprint() if scene.database else ""
+        done = await scene.migrator.apply(_release(scene), scene.say)
+        after = await scene.database.fingerprint() if scene.database else ""
+        if done.code != 0:
+            state = "the schema is unchanged" if before == after else "the schema is HALF CHANGED"
+            raise PermanentError(
+                f"the migration ended with exit code {done.code}; {state}",
+            )
+        left = await scene.migrator.pending(_release(scene), scene.say)
+        if left:
+            raise PermanentError(f"still pending after migrating: {', '.join(left)}")
+        names = ", ".join(pending) if pending else "the migrations"
+        moved = "" if before != after else " (the schema did not change)"
+        return passed(f"applied {names}{moved}", facts={"before": before, "after": after})
+
+
+def _release(scene: Scene) -> Release:
+    if scene.release is None:
+        raise PermanentError("there is no release to migrate from")
+    return scene.release
+
+
+ACTION: Action[Settings] = Migrate()

@@ -1,0 +1,74 @@
+"""Write on the target which release is live, with all it ran with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from gonogo.model.evidence import Finding, passed
+from gonogo.model.plan import Operation
+from gonogo.model.release import Manifest
+from gonogo.ports import Action, Scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """release: new or previous."""
+
+    release: str = "new"
+
+
+class Record:
+    """Keeps the manifest and points `live` at it."""
+
+    settings = Settings
+    loses_data = False
+
+    def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
+        release = scene.which(settings.release)
+        return [Operation(where="target", what=f"live release: {release.id if release else '-'}")]
+
+    async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
+        live = await scene.target.live()
+        release = scene.which(settings.release)
+        if (live.release.id if live else "") == (release.id if release else ""):
+            return passed("recorded already")
+        return None
+
+    async def act(self, settings: Settings, scene: Scene) -> Finding:
+        release = scene.which(settings.release)
+        if release is None:
+            await scene.target.clear()
+            return passed("no release is live")
+        if settings.release == "previous" and scene.previous:
+            manifest = scene.previous
+        else:
+            manifest = await _manifest(scene)
+        await scene.target.keep(manifest, live=True)
+        await scene.workshop.publish(release.id)
+        return passed(f"{release.id} is live")
+
+
+async def _manifest(scene: Scene) -> Manifest:
+    """The new release's manifest; a release that is there again keeps that it was good."""
+    assert scene.release is not None
+    kept = {one.release.id: one for one in await scene.target.manifests()}
+    before = kept.get(scene.release.id)
+    at = datetime.fromtimestamp(scene.clock.now(), UTC)
+    database = scene.database
+    copies = [one.name for one in await database.copies()] if database else []
+    mine = f"before-{scene.release.id}"
+    return Manifest(
+        release=scene.release,
+        run=scene.run,
+        by=scene.by,
+        at=at.isoformat(timespec="seconds"),
+        configuration=asdict(scene.configuration),
+        schema=await database.fingerprint() if database else "",
+        database_copy=mine if mine in copies else "",
+        good=bool(before and before.good),
+    )
+
+
+ACTION: Action[Settings] = Record()

@@ -1,0 +1,58 @@
+"""Put a copy in the place of the database. Everything written since the copy is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gonogo.model.evidence import Finding, Verdict, passed
+from gonogo.model.plan import Operation
+from gonogo.ports import Action, Scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """name: the copy; by default the one this run made before migrating.
+
+    always: restore even if the schema is as it was in the copy.
+    """
+
+    name: str = ""
+    always: bool = False
+
+
+class RestoreDatabase:
+    """Loses data, so nothing runs it without a person's word."""
+
+    settings = Settings
+    loses_data = True
+
+    def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
+        if scene.database is None:
+            return []
+        return scene.database.describe("restore", _name(settings, scene))
+
+    async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
+        if scene.database is None:
+            return Finding(verdict=Verdict.SKIP, found="no database is configured")
+        if settings.always:
+            return None
+        copies = {one.name: one for one in await scene.database.copies()}
+        copy = copies.get(_name(settings, scene))
+        if copy is None:
+            return Finding(verdict=Verdict.SKIP, found="no copy was made, so nothing was changed")
+        if copy.fingerprint == await scene.database.fingerprint():
+            return passed("the schema is as it was: nothing to restore")
+        return None
+
+    async def act(self, settings: Settings, scene: Scene) -> Finding:
+        assert scene.database is not None
+        await scene.database.restore(_name(settings, scene))
+        return passed(f"the database is {_name(settings, scene)} again")
+
+
+def _name(settings: Settings, scene: Scene) -> str:
+    return settings.name or f"before-{scene.release.id if scene.release else scene.run}"
+
+
+ACTION: Action[Settings] = RestoreDatabase()

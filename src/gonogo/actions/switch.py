@@ -1,0 +1,89 @@
+"""Move a service's traffic to a release in one step, and read back what is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gonogo.actions._health import answer
+from gonogo.model.configuration import Service
+from gonogo.model.errors import PermanentError, TemporaryError
+from gonogo.model.evidence import Finding, passed
+from gonogo.model.plan import Operation
+from gonogo.model.release import Release
+from gonogo.ports import Action, Scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """service: which. release: new, previous, or none (nobody gets the traffic)."""
+
+    service: str
+    release: str = "new"
+
+
+class Switch:
+    """The proxy is told explicitly; nothing depends on a health check noticing something."""
+
+    settings = Settings
+    loses_data = False
+
+    def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
+        if scene.environment.services[settings.service].port is None:
+            return [Operation(where=settings.service, what="nothing: it takes no traffic")]
+        return scene.proxy.describe(settings.service, _release(settings, scene))
+
+    async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
+        if scene.environment.services[settings.service].port is None:
+            return passed("it takes no traffic")
+        wanted = await _addresses(settings, scene)
+        now = list((await scene.proxy.observe()).get(settings.service, []))
+        if sorted(now) == sorted(wanted):
+            return passed(f"traffic is there already: {', '.join(now) or 'nowhere'}")
+        return None
+
+    async def act(self, settings: Settings, scene: Scene) -> Finding:
+        release = _release(settings, scene)
+        wanted = await _addresses(settings, scene)
+        if release and not wanted:
+            raise PermanentError(f"no instance of {settings.service} {release.id} runs")
+        await scene.proxy.point(settings.service, release.id if release else "", wanted)
+        served = ""
+        if release:
+            service = scene.environment.services[settings.service]
+            served = await _serving(service, release, scene)
+        return passed(
+            f"{settings.service} → {release.id if release else 'nobody'}{served}",
+            where=", ".join(wanted),
+        )
+
+
+def _release(settings: Settings, scene: Scene) -> Release | None:
+    return None if settings.release == "none" else scene.which(settings.release)
+
+
+async def _addresses(settings: Settings, scene: Scene) -> list[str]:
+    release = _release(settings, scene)
+    return [
+        one.address
+        for one in await scene.engine.observe()
+        if release
+        and (one.service, one.release, one.state) == (settings.service, release.id, "running")
+    ]
+
+
+async def _serving(service: Service, release: Release, scene: Scene) -> str:
+    """Ask through the proxy which version answers: what serves counts, not what was set."""
+    if not service.version:
+        return ""
+    for _ in range(20):
+        status, body = await answer(f"http://127.0.0.1:{service.port}{service.version}")
+        if status == 200 and release.id in body:
+            return ", and it says so itself"
+        await scene.clock.sleep(0.25)
+    raise TemporaryError(
+        f"{service.version} does not name release {release.id}; it answered {status}: {body[:200]}"
+    )
+
+
+ACTION: Action[Settings] = Switch()

@@ -1,0 +1,220 @@
+"""Driving a run: own the environment's data, work, keep the lock alive, wake what waits.
+
+At most one process works on an environment's runs from one data directory (a file lock the kernel
+frees when the process dies). Processes speak to each other through the journal alone: a sign-off
+or an abort is written there, and the worker sees it and wakes the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import IO, Any
+
+from gonogo.core.perform import Bench
+from gonogo.core.run import Run
+from gonogo.model.errors import Refused
+from gonogo.model.event import Event
+from gonogo.model.plan import Plan
+from gonogo.model.procedure import Hold
+from gonogo.model.target import Holder
+from gonogo.ports import Durable, Scene, Worker
+from gonogo.targets.files import this_worker
+from gonogo.wiring import PackageCatalogue, Site, clock, site_of
+
+BEAT = 30.0
+"""Seconds between two signs of life in the lock on the target."""
+
+TICK = 0.1
+"""Seconds between two looks at the journal."""
+
+_RESERVED = 48 * 3600.0
+"""Seconds a reservation is good for without a sign of life."""
+
+
+@contextmanager
+def owned(site: Site, what: str) -> Iterator[None]:
+    """Own this environment's data directory, or Refused saying which process does."""
+    path = site.data / "worker.lock"
+    with open(path, "a+") as file:
+        path.chmod(0o600)
+        if not _locked(file):
+            raise Refused(
+                f"another gonogo works on {site.environment.name}: {owner(site)}",
+                next_step="wait for it, follow it with: gonogo show last --follow",
+            )
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "what": what, "since": time.time()}))
+        file.flush()
+        yield
+
+
+def owner(site: Site) -> str:
+    """Who owns the data directory, in words; empty when nobody does."""
+    path = site.data / "worker.lock"
+    if not path.exists():
+        return ""
+    with open(path) as file:
+        if _locked(file):
+            return ""
+        try:
+            body = json.loads(file.read())
+        except ValueError:
+            return "a process that is just starting"
+    since = time.strftime("%H:%M:%S", time.localtime(body["since"]))
+    return f"{body['what']} (process {body['pid']}, since {since})"
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def interpreter(site: Site) -> Callable[[dict[str, Any], Durable], Any]:
+    """The function the durable worker calls: a run from its plan's plain values."""
+
+    async def interpret(data: dict[str, Any], durable: Durable) -> dict[str, Any]:
+        plan = Plan.from_json(data)
+        here = replace(site_of(plan), project=site.project)
+        scene = run_scene(here, plan)
+        tenancy = Tenancy(plan, scene)
+        bench = Bench(
+            scene=scene,
+            catalogue=PackageCatalogue(),
+            journal=here.journal,
+            fence=tenancy.fence,
+        )
+        beating = asyncio.create_task(tenancy.beat())
+        try:
+            await tenancy.adopt()
+            return await Run(plan=plan, bench=bench, durable=durable, hold=tenancy.hold).interpret()
+        finally:
+            beating.cancel()
+
+    return interpret
+
+
+def run_scene(site: Site, plan: Plan) -> Scene:
+    """The scene of a run: what its steps print goes, redacted, to the run's output file."""
+    path = site.output(plan.run)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.touch(mode=0o600)
+
+    def say(line: str) -> None:
+        with open(path, "a") as file:
+            file.write(site.redactor.text(line) + "\n")
+
+    scene = site.scene(
+        run=plan.run,
+        by=plan.by,
+        release=plan.release,
+        previous=plan.previous,
+        t_zero=plan.t_zero,
+    )
+    return replace(scene, say=say)
+
+
+class Tenancy:
+    """A run's hold on the target: taken by phase, renewed while the worker lives."""
+
+    def __init__(self, plan: Plan, scene: Scene) -> None:
+        self._plan = plan
+        self._scene = scene
+        self._held: Holder | None = None
+
+    async def adopt(self) -> None:
+        """Take the lock over from this run's dead worker, if the run had it. Refused otherwise."""
+        there = await self._scene.lock.holder()
+        if there and there.run == self._plan.run:
+            self._held = await self._scene.lock.take(self._holder(there.mode, there.epoch))
+
+    async def hold(self, mode: Hold) -> None:
+        """What a phase needs. The first hold refuses if the live release is not the planned one."""
+        if mode is Hold.NONE:
+            await self._scene.lock.release(self._plan.run)
+            self._held = None
+            return
+        first = self._held is None
+        epoch = self._held.epoch if self._held else 0
+        self._held = await self._scene.lock.take(
+            self._holder(mode, epoch), preempt=self._plan.preempts
+        )
+        if first:
+            await self._unchanged()
+
+    async def fence(self) -> None:
+        """Refused when another run has taken the environment over."""
+        there = await self._scene.lock.holder()
+        if self._held is None or there is None:
+            raise Refused("this run does not hold the environment's lock")
+        if (there.run, there.epoch) != (self._held.run, self._held.epoch):
+            raise Refused(f"run {there.run} of {there.person} has taken the environment over")
+
+    async def beat(self) -> None:
+        """Renew the lock for as long as the worker lives."""
+        while True:
+            await asyncio.sleep(BEAT)
+            if self._held is not None:
+                try:
+                    await self._scene.lock.take(self._holder(self._held.mode, self._held.epoch))
+                except Refused as error:
+                    logging.getLogger("gonogo").warning("the lock was lost: %s", error.message)
+                    return
+
+    async def _unchanged(self) -> None:
+        live = await self._scene.target.live()
+        planned = self._plan.previous
+        now, then = live.release.id if live else "", planned.release.id if planned else ""
+        if now != then and not (self._plan.release and now == self._plan.release.id):
+            await self._scene.lock.release(self._plan.run)
+            self._held = None
+            raise Refused(
+                f"release {now or 'none'} is live now; this was planned when {then or 'none'} was",
+                next_step="type the command again",
+            )
+
+    def _holder(self, mode: Hold, epoch: int) -> Holder:
+        now = clock().now()
+        return Holder(
+            run=self._plan.run,
+            person=self._plan.by,
+            machine=self._plan.machine,
+            worker=this_worker(),
+            mode=mode,
+            since=self._held.since if self._held else now,
+            beat=now,
+            until=now + _RESERVED,
+            epoch=epoch,
+        )
+
+
+class Keeper:
+    """Looks after runs in the worker's process: call tick() often."""
+
+    def __init__(self, site: Site, worker: Worker) -> None:
+        self._journal = site.journal
+        self._worker = worker
+        self._seen: dict[str, int] = {}
+        self._time = (clock().now(), time.monotonic())
+
+    def tick(self, run: str) -> list[Event]:
+        """What is new in a run. A sign-off, an abort or a clock that jumped wakes it."""
+        events = list(self._journal.events(run, after=self._seen.get(run, 0)))
+        if events:
+            self._seen[run] = events[-1].sequence
+        now, ticks = clock().now(), time.monotonic()
+        jumped = abs((now - self._time[0]) - (ticks - self._time[1])) > 1.0
+        self._time = (now, ticks)
+        if jumped or any(event.kind in ("sign-off", "abort") for event in events):
+            self._worker.wake(run)
+        return events

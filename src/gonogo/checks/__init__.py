@@ -1,0 +1,1 @@
+"""Checks: one file each, named as in `gonogo.yml`. Files that start with `_` are shared parts."""

@@ -1,0 +1,1 @@
+"""The command line: thin. Each command asks app/ and shows the answer."""

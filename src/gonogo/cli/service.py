@@ -1,0 +1,50 @@
+"""`gonogo worker`: owns an environment's data directory and works on its runs until stopped.
+
+Commands see that a service owns the directory, write their plan into the journal and follow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+
+from rich.console import Console
+
+from gonogo.app.drive import TICK, Keeper, interpreter, owned
+from gonogo.app.runs import unfinished
+from gonogo.cli.session import SERVICE
+from gonogo.model.errors import Refused
+from gonogo.model.plan import Plan
+from gonogo.ports import Worker
+from gonogo.wiring import Site
+
+
+def serve(site: Site, console: Console) -> None:
+    """Work until SIGTERM or Ctrl-C. Runs under way stay resumable and go on at the next start."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with owned(site, SERVICE):
+        worker = site.worker(interpreter(site))
+        keeper = Keeper(site, worker)
+        console.print(f"working on {site.configuration.app} → {site.environment.name}")
+        taken: set[str] = set()
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                for run in unfinished(site.journal):
+                    if run.id not in taken:
+                        taken.add(run.id)
+                        _take(site, worker, run.id, console)
+                    keeper.tick(run.id)
+                time.sleep(TICK)
+        worker.close()
+        console.print("stopped; runs under way go on when a worker is there again")
+
+
+def _take(site: Site, worker: Worker, run: str, console: Console) -> None:
+    planned = site.journal.find(run, "planned")
+    assert planned is not None
+    try:
+        worker.work(Plan.from_json(planned.body["plan"]))
+        console.print(f"run {run}")
+    except Refused as error:
+        console.print(f"not run: {error.message}. {error.next_step}")

@@ -1,0 +1,20 @@
+"""Where the project is: the folder with gonogo.yml, here or above."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gonogo.model.errors import BadConfiguration
+
+FILE = "gonogo.yml"
+
+
+def find_project(start: Path) -> Path:
+    """The nearest folder from start upwards that holds gonogo.yml. BadConfiguration if none."""
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder
+    error = BadConfiguration([f"{FILE}:1:1: there is none in {start} or any folder above it"])
+    error.next_step = "gonogo init"
+    raise error

@@ -1,0 +1,184 @@
+"""Resolves references at the moment of use, and knows which values must not be seen.
+
+A value comes from the environment of the process or, failing that, from the env files, of which a
+later one wins. Nothing is read before it is asked for, and values are never expanded again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from gonogo.config.variables import PLAIN
+from gonogo.model.configuration import Environment
+from gonogo.model.errors import PermanentError
+from gonogo.model.reference import REFERENCE
+from gonogo.model.secret import Secret
+
+_SHORTEST = 4
+_COMMON = frozenset({"true", "false", "none", "null", "development", "production", "staging"})
+_COMMON |= {"test", "localhost", "127.0.0.1", "debug", "info", "warn", "warning", "error"}
+"""Not hidden when an undeclared variable has them: redacting these words would spoil every line."""
+
+
+class EnvironmentValues:
+    """The values of one environment. Fulfils ports.Values."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        project: Path,
+        *,
+        release: str = "",
+        process: Mapping[str, str] | None = None,
+        more: Iterable[str] = (),
+    ) -> None:
+        """more: texts outside the environment with references of their own, such as channels."""
+        self._environment = environment
+        self._project = project
+        self._process = os.environ if process is None else process
+        self._facts = {
+            "url": environment.url,
+            "release": release,
+            "environment": environment.name,
+            "project": str(project),
+        }
+        self._more = tuple(more)
+
+    def text(self, reference: str) -> str:
+        """The text with `${NAME}`, `$url`, `$release`, `$environment`, `$project` put in.
+
+        PermanentError naming what has no value.
+        """
+        return REFERENCE.sub(self._put_in, reference)
+
+    def _put_in(self, match: re.Match[str]) -> str:
+        name, fact = match.groups()
+        if name is None:
+            value = self._facts[fact]
+            if not value:
+                raise PermanentError(f"${fact} has no value here")
+            return self.text(value) if fact == "url" and "$url" not in value else value
+        found = self.get(name)
+        if found is None:
+            files = self._environment.env_files
+            raise PermanentError(
+                f"{name} has no value",
+                next_step=f"put {name} into {files[-1]}" if files else f"export {name}=...",
+            )
+        return found
+
+    def get(self, name: str) -> str | None:
+        """A variable's value, None when it has none."""
+        value = self._process.get(name)
+        return self._files.get(name) if value is None else value
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for file in self._environment.env_files:
+            found |= _env_file(self._project / file, file)
+        return found
+
+    def variables(self) -> Mapping[str, Secret]:
+        """Every declared variable that has a value, and everything from the env files."""
+        names = {**self._files, **self._environment.variables}
+        return {name: Secret(value) for name in names if (value := self.get(name)) is not None}
+
+    def application(self) -> Mapping[str, str | Secret]:
+        """What every command of the application gets: the variables and `environment`."""
+        given: dict[str, str | Secret] = {
+            name: value.reveal() if self.plain(name) else value
+            for name, value in self.variables().items()
+        }
+        for name, text in self._environment.environment.items():
+            value = self.text(text)
+            hidden = any(not self.plain(one) for one in references(text))
+            given[name] = Secret(value) if hidden else value
+        return given
+
+    def missing(self) -> Sequence[str]:
+        """Declared variables that have no value and need one."""
+        return [
+            name
+            for name, declaration in self._environment.variables.items()
+            if not self.get(name) and declaration.get("required", True)
+        ]
+
+    @cached_property
+    def _declared(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        return {
+            name: next((type_, options) for type_, options in one.items() if type_ != "required")
+            for name, one in self._environment.variables.items()
+        }
+
+    def plain(self, name: str) -> bool:
+        """Whether a variable's value may be seen."""
+        type_, options = self._declared.get(name, ("", {}))
+        if type_ == "equals":
+            return "${" not in options["value"]
+        if type_ == "url":
+            return not _passwords(self.get(name) or "")
+        return type_ in PLAIN
+
+    def secrets(self) -> list[str]:
+        """Every value to redact, longest first: all that is not plain, and passwords in URLs.
+
+        A variable that is only referenced (`${NAME}`) counts, declared or not.
+        """
+        names = {
+            *self._files,
+            *self._declared,
+            *references([asdict(self._environment), self._more]),
+        }
+        hidden: set[str] = set()
+        for name in names:
+            value = self.get(name)
+            if value is None or self.plain(name):
+                continue
+            if name in self._declared or value.lower() not in {*_COMMON, *self._facts.values()}:
+                hidden.add(value)
+            hidden.update(_passwords(value))
+        for text in (self._environment.url, *self._more):
+            hidden.update(_passwords(REFERENCE.sub("", text)))
+        return sorted((one for one in hidden if len(one) >= _SHORTEST), key=lambda s: (-len(s), s))
+
+
+def references(value: Any) -> set[str]:
+    """The names of all variables that are referenced anywhere in plain values."""
+    if isinstance(value, str):
+        return {name for name, _ in REFERENCE.findall(value) if name}
+    if isinstance(value, Mapping):
+        value = [*value, *value.values()]
+    if isinstance(value, list | tuple):
+        return set().union(*(references(one) for one in value))
+    return set()
+
+
+def _env_file(path: Path, name: str) -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    try:
+        if not path.is_file():
+            raise PermanentError(f"there is no env file {name}")
+        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PermanentError(f"the env file {name} cannot be read: {error}") from None
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _passwords(text: str) -> set[str]:
+    """The password of a URL, as written and as meant."""
+    if "://" not in text:
+        return set()
+    try:
+        password = urlsplit(text).password
+    except ValueError:
+        password = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    return {password, unquote(password)} if password else set()

@@ -1,0 +1,1 @@
+"""Floor 2: plan (pure), decide (pure), and the one durable interpreter."""

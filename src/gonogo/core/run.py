@@ -1,0 +1,326 @@
+"""The one durable interpreter: it walks a plan, whatever the procedure.
+
+Each plan step is exactly one durable step. What a run decides from (verdicts, sign-offs, waivers,
+the clock) is read inside durable steps only, so that a replay takes the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gonogo.core import decide
+from gonogo.core.perform import Bench, nothing_to_do, perform
+from gonogo.model.errors import Refused
+from gonogo.model.evidence import Finding, Verdict
+from gonogo.model.gate import Answer, Judged, Waiver
+from gonogo.model.plan import Plan, PlanPhase, PlanStep
+from gonogo.model.procedure import Hold, Kind
+from gonogo.ports import Durable
+
+LONGEST_PAUSE = 60.0
+"""Seconds after which a waiting run looks again even if nobody woke it."""
+
+Take = Callable[[Hold], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Why a run does not go on. The first one stays the headline."""
+
+    kind: str
+    step: str
+    found: str
+    next_step: str = ""
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run of a plan. hold takes the environment's lock in a mode (Hold.NONE gives it back)."""
+
+    plan: Plan
+    bench: Bench
+    durable: Durable
+    hold: Take
+    touched: list[PlanStep] = field(default_factory=list)
+    acted: bool = False
+
+    async def interpret(self) -> dict[str, Any]:
+        """Walk the plan to its end and return the outcome. Never raises for what a step found."""
+        trouble = None
+        for phase in self.plan.phases:
+            trouble = await self._phase(phase)
+            if trouble:
+                break
+        outcome = await self._take_back(trouble) if trouble else "ok"
+
+        async def end() -> dict[str, Any]:
+            return await self._end(outcome, trouble)
+
+        return await self.durable.step("end", end)
+
+    # -- phases ---------------------------------------------------------------------------------
+
+    async def _phase(self, phase: PlanPhase) -> Trouble | None:
+        trouble = await self._wait_for_start(phase) or await self._hold(phase)
+        if trouble:
+            return trouble
+        judged: list[Judged] = []
+        for batch in batches(phase):
+            if batch[0].kind is not Kind.CHECK and (trouble := self._stop(judged)):
+                return trouble
+            for step, finding in zip(batch, await self._batch(batch, phase), strict=True):
+                judged.append(judgement(step, finding))
+                if finding.facts.get("aborted"):
+                    return Trouble(kind="aborted", step=step.id, found=finding.found)
+        return await self._gate(phase, judged)
+
+    def _stop(self, judged: list[Judged]) -> Trouble | None:
+        """Nothing that changes something follows a failure (waivers count as at T-0)."""
+        bad = decide.blocking(judged, self._waivers(), self.plan.t_zero)
+        return headline(bad) if bad else None
+
+    async def _batch(self, batch: list[PlanStep], phase: PlanPhase) -> list[Finding]:
+        limit = asyncio.Semaphore(phase.parallel)
+        return await asyncio.gather(*(self._step(step, limit) for step in batch))
+
+    async def _step(self, step: PlanStep, limit: asyncio.Semaphore) -> Finding:
+        if step.kind is Kind.SIGN_OFF:
+            return await self._sign_off(step.id, step.title or step.use)
+        if step.kind is Kind.DO and not step.skip:
+            self.touched.append(step)
+
+        async def act() -> dict[str, Any]:
+            async with limit:
+                return await perform(step, self.plan, self.bench, abortable=True)
+
+        return Finding.from_json(await self.durable.step(step.id, act))
+
+    async def _hold(self, phase: PlanPhase) -> Trouble | None:
+        async def act() -> dict[str, Any]:
+            self.bench.journal.append(
+                self.plan.run,
+                "phase",
+                {"title": phase.title, "hold": str(phase.hold)},
+                step=phase.id,
+            )
+            try:
+                await self.hold(phase.hold)
+            except Refused as error:
+                return {"refused": error.message, "next": error.next_step}
+            return {}
+
+        answer = await self.durable.step(f"hold:{phase.id}", act)
+        if "refused" not in answer:
+            return None
+        return Trouble(
+            kind="refused", step=phase.id, found=answer["refused"], next_step=answer["next"]
+        )
+
+    async def _gate(self, phase: PlanPhase, judged: list[Judged]) -> Trouble | None:
+        async def act() -> dict[str, Any]:
+            now = self.bench.scene.clock.now()
+            decision = decide.gate(judged, self._waivers(), now)
+            body = {**decision.to_json(), "phase": phase.id, "now": now}
+            return self.bench.journal.append(self.plan.run, "gate", body, step=phase.id).body
+
+        decision = await self.durable.step(f"gate:{phase.id}", act)
+        answer = decision["answer"]
+        if answer == Answer.GO or phase.gate == "report":
+            return None
+        if answer == Answer.UNDECIDED:
+            finding = await self._sign_off(
+                f"gate:{phase.id}", "undecided: " + "; ".join(decision["reasons"][1:])
+            )
+            if finding.verdict is Verdict.PASS:
+                return None
+            return Trouble(kind="no-go", step=phase.id, found=finding.found)
+        return headline(decide.blocking(judged, self._waivers(), decision["now"]))
+
+    def _waivers(self) -> list[Waiver]:
+        return [Waiver(**waiver) for waiver in self.plan.configuration.get("waivers", ())]
+
+    # -- waiting --------------------------------------------------------------------------------
+
+    async def _wait_for_start(self, phase: PlanPhase) -> Trouble | None:
+        if phase.at is None:
+            return await self._aborted(f"abort?:{phase.id}")
+        due = self.plan.t_zero + phase.at
+
+        def look() -> dict[str, Any]:
+            left = due - self.bench.scene.clock.now()
+            if left <= 0:
+                return {"ready": True}
+            what = {"for": "time", "until": due, "title": phase.title}
+            self.bench.journal.append(self.plan.run, "waiting", what, step=phase.id)
+            return {"ready": False, "seconds": left}
+
+        answer = await self._wait(f"start:{phase.id}", look)
+        return _abort_trouble(answer)
+
+    async def _sign_off(self, step: str, title: str) -> Finding:
+        """Wait until somebody answered with `gonogo approve` (or until the run is aborted)."""
+
+        def look() -> dict[str, Any]:
+            answer = self.bench.journal.find(self.plan.run, "sign-off", step=step)
+            if answer:
+                return {"ready": True, **answer.body}
+            what = {"for": "sign-off", "title": title}
+            self.bench.journal.append(self.plan.run, "waiting", what, step=step)
+            return {"ready": False, "seconds": LONGEST_PAUSE}
+
+        answer = await self._wait(f"sign-off:{step}", look)
+        if "aborted" in answer:
+            finding = Finding(
+                verdict=Verdict.ERROR,
+                found=f"aborted by {answer['aborted']}",
+                facts={"aborted": True},
+            )
+        else:
+            reason = f": {answer['reason']}" if answer.get("reason") else ""
+            said = "approved" if answer["approved"] else "refused"
+            finding = Finding(
+                verdict=Verdict.PASS if answer["approved"] else Verdict.FAIL,
+                found=f"{said} by {answer['by']}{reason}",
+            )
+
+        async def record() -> dict[str, Any]:
+            body = finding.to_json()
+            return self.bench.journal.append(self.plan.run, "result", body, step=step).body
+
+        return Finding.from_json(await self.durable.step(step, record))
+
+    async def _wait(self, name: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Look, and pause until the look says ready or somebody aborts."""
+        turn = 0
+        while True:
+            turn += 1
+
+            async def act() -> dict[str, Any]:
+                abort = self.bench.journal.find(self.plan.run, "abort")
+                return {"ready": True, "aborted": abort.body["by"]} if abort else look()
+
+            answer = await self.durable.step(f"{name}:{turn}", act)
+            if answer["ready"]:
+                return answer
+            await self.durable.pause(min(answer["seconds"], LONGEST_PAUSE))
+
+    async def _aborted(self, name: str) -> Trouble | None:
+        async def act() -> dict[str, Any]:
+            abort = self.bench.journal.find(self.plan.run, "abort")
+            return {"aborted": abort.body["by"]} if abort else {}
+
+        return _abort_trouble(await self.durable.step(name, act))
+
+    # -- taking back ----------------------------------------------------------------------------
+
+    async def _take_back(self, trouble: Trouble) -> str:
+        """Undo in reverse order what was done, and return the outcome."""
+
+        async def record() -> dict[str, Any]:
+            body = {"kind": trouble.kind, "step": trouble.step, "found": trouble.found}
+            return self.bench.journal.append(self.plan.run, "trouble", body).body
+
+        await self.durable.step("trouble", record)
+        undos = [step.undo for step in reversed(self.touched) if step.undo]
+        if not undos:
+            return "failed" if trouble.kind == "aborted" and self.touched else trouble.kind
+        if trouble.kind == "no-go" and self.plan.on_no_go == "ask":
+            answer = await self._sign_off("roll-back", f"roll back? {trouble.found}")
+            if answer.verdict is not Verdict.PASS:
+                return "partial"
+        await self._hold_to_undo()
+        complete = True
+        for undo in undos:
+            complete = await self._undo(undo) and complete
+        return "rolled-back" if complete else "partial"
+
+    async def _hold_to_undo(self) -> None:
+        async def act() -> dict[str, Any]:
+            await self.hold(Hold.HOLD)
+            return {}
+
+        await self.durable.step("hold:undo", act)
+
+    async def _undo(self, undo: PlanStep) -> bool:
+        """Undo one step; one that loses data asks first. False: it is not undone."""
+        if undo.loses_data and await self._needed(undo):
+            answer = await self._sign_off(f"allow:{undo.id}", f"{undo.title or undo.id} loses data")
+            if answer.verdict is not Verdict.PASS:
+                return False
+
+        async def act() -> dict[str, Any]:
+            return await perform(undo, self.plan, self.bench, abortable=False)
+
+        finding = Finding.from_json(await self.durable.step(undo.id, act))
+        return finding.verdict in (Verdict.PASS, Verdict.WARN, Verdict.SKIP)
+
+    async def _needed(self, undo: PlanStep) -> bool:
+        """Whether there is something to undo; nobody is asked about nothing."""
+
+        async def act() -> dict[str, Any]:
+            return {"needed": not await nothing_to_do(undo, self.bench)}
+
+        needed: bool = (await self.durable.step(f"look:{undo.id}", act))["needed"]
+        return needed
+
+    async def _end(self, outcome: str, trouble: Trouble | None) -> dict[str, Any]:
+        await self.hold(Hold.NONE)
+        body: dict[str, Any] = {"outcome": outcome}
+        if trouble:
+            body |= {
+                "headline": trouble.found,
+                "step": trouble.step,
+                "next": trouble.next_step,
+                "trouble": trouble.kind,
+            }
+        return self.bench.journal.append(self.plan.run, "ended", body).body
+
+
+def batches(phase: PlanPhase) -> list[list[PlanStep]]:
+    """The phase's steps in groups that may run at the same time, in a fixed order.
+
+    With parallel 1 each step is a group. Otherwise a group holds every step whose needs are met by
+    the groups before it; the order never depends on which step happened to be faster.
+    """
+    if phase.parallel == 1:
+        return [[step] for step in phase.steps]
+    left, met, groups = list(phase.steps), set[str](), list[list[PlanStep]]()
+    while left:
+        ready = [step for step in left if set(step.needs) <= met]
+        if not ready:
+            raise Refused(f"phase {phase.id}: needs form a circle: {[step.id for step in left]}")
+        groups.append(ready)
+        met |= {step.id for step in ready}
+        left = [step for step in left if step.id not in met]
+    return groups
+
+
+def judgement(step: PlanStep, finding: Finding) -> Judged:
+    """A finding as the gate sees it."""
+    no_go = step.kind in (Kind.CHECK, Kind.WATCH, Kind.SIGN_OFF)
+    refused = finding.facts.get("refused")
+    return Judged(
+        step=step.id,
+        verdict=finding.verdict,
+        critical=step.critical,
+        found=finding.found,
+        trouble="refused" if refused else "no-go" if no_go else "failed",
+        next_step=finding.facts.get("next", ""),
+    )
+
+
+def headline(bad: list[Judged]) -> Trouble:
+    """The first failure that stops a run."""
+    first = bad[0]
+    return Trouble(
+        kind=first.trouble, step=first.step, found=first.found, next_step=first.next_step
+    )
+
+
+def _abort_trouble(answer: dict[str, Any]) -> Trouble | None:
+    if "aborted" not in answer:
+        return None
+    return Trouble(kind="aborted", step="", found=f"aborted by {answer['aborted']}")

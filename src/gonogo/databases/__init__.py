@@ -1,0 +1,1 @@
+"""Databases can be copied and put back; one module per kind."""

@@ -1,0 +1,1 @@
+"""Engines run instances of services; one module per engine."""

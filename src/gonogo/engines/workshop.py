@@ -1,0 +1,268 @@
+"""Releases as folders: a commit exported from git, built once, kept until it is removed.
+
+A release is built in the folder it will run from, not in one that is renamed afterwards: virtual
+environments and the like write their own place into their scripts. What says that a release is
+whole is the file `.gonogo-release.json`, written last; while it is made, `<id>.partial` lies beside
+the folder, and what a killed run left is swept by the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import shlex
+import shutil
+import tarfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from gonogo.engines import _folders as folders
+from gonogo.model.configuration import Build, Command, Shell
+from gonogo.model.duration import seconds
+from gonogo.model.errors import NotFound, PermanentError, Refused
+from gonogo.model.plan import Operation
+from gonogo.model.release import Release
+from gonogo.model.secret import Secret
+from gonogo.ports import Completed, Host, Say, Workshop
+
+MARKER = ".gonogo-release.json"
+SPACE = 200 * 1024 * 1024
+"""Bytes that must be free before a release is made."""
+
+_PARTIAL = ".partial"
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_GIT_TIMEOUT = 120.0
+_EXCERPT = 20
+
+
+class GitWorkshop:
+    """Makes releases of project (a folder in a git repository) under root, on this machine.
+
+    environment_of gives the application's variables, resolved at the moment of use.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        root: str,
+        project: str,
+        build: Build,
+        environment_of: Callable[[str], Mapping[str, str | Secret]],
+    ) -> None:
+        self._host = host
+        self._root = Path(root)
+        self._releases = Path(root) / "releases"
+        self._project = Path(project)
+        self._build = build
+        self._environment_of = environment_of
+
+    def describe(self, release: Release) -> Sequence[Operation]:
+        """What prepare will do."""
+        place = f"releases/{release.id}"
+        if release.dirty:
+            export = f"copy the working tree (git ls-files -co --exclude-standard) to {place}"
+        else:
+            export = f"git archive {release.commit} to {place}"
+        builds = [Operation(where=place, what=_line(each)) for each in self._build.commands]
+        return [Operation(where="project", what=export), *builds]
+
+    async def prepare(self, release: Release, say: Say) -> bool:
+        """Export the commit and build it; False if that release was there already."""
+        folder = self._folder(release.id)
+        await asyncio.to_thread(self._sweep)
+        if self._is_whole(folder):
+            self._check_same(folder, release)
+            return False
+        if folder.exists():
+            raise PermanentError(
+                f"releases/{release.id} is there, but gonogo did not make it",
+                next_step="move that folder away",
+            )
+        self._check_space()
+        partial = self._partial(release.id)
+        await asyncio.to_thread(folders.write_whole, partial, b"")
+        try:
+            await asyncio.to_thread(folder.mkdir, 0o700)
+            await self._export(release, folder, say)
+            await self._run_build(release, folder, say)
+            marker = {"id": release.id, "commit": release.commit, "dirty": release.dirty}
+            content = json.dumps(marker, sort_keys=True).encode() + b"\n"
+            await asyncio.to_thread(folders.write_whole, folder / MARKER, content)
+        except BaseException:
+            # Not to_thread: after a cancellation nothing more can be awaited for sure.
+            folders.remove_tree(folder)
+            partial.unlink(missing_ok=True)
+            raise
+        partial.unlink(missing_ok=True)
+        return True
+
+    async def prepared(self) -> Sequence[str]:
+        """Ids of the releases that are there whole."""
+        return await asyncio.to_thread(self._prepared)
+
+    async def run(
+        self,
+        release: Release,
+        command: Command,
+        *,
+        timeout: float,
+        say: Say,
+    ) -> Completed:
+        """Run a command once in a release, with the application's variables."""
+        folder = self._whole_folder(release.id)
+        return await self._host.run(
+            command,
+            cwd=str(folder),
+            environment=self._environment_of(release.id),
+            timeout=timeout,
+            say=say,
+        )
+
+    async def remove(self, release_id: str) -> None:
+        """Remove a release's files."""
+        await asyncio.to_thread(folders.remove_tree, self._folder(release_id))
+        self._partial(release_id).unlink(missing_ok=True)
+
+    async def publish(self, release_id: str) -> None:
+        """Point the link `current` at a whole release, in one atomic step, and read it back."""
+        self._whole_folder(release_id)
+        await asyncio.to_thread(self._link, f"releases/{release_id}")
+
+    def _link(self, place: str) -> None:
+        current = self._root / "current"
+        temporary = self._root / f".current-{secrets.token_hex(6)}"
+        os.symlink(place, temporary)
+        try:
+            os.replace(temporary, current)
+        except OSError as error:
+            temporary.unlink()
+            raise PermanentError(f"the link `current` cannot be made: {error.strerror}") from None
+        found = os.readlink(current)
+        if found != place:
+            raise PermanentError(f"the link `current` names {found} instead of {place}")
+
+    def _folder(self, release_id: str) -> Path:
+        if not _SAFE.fullmatch(release_id) or release_id.endswith(_PARTIAL):
+            raise PermanentError(f"not a release id: {release_id!r}")
+        return self._releases / release_id
+
+    def _partial(self, release_id: str) -> Path:
+        return self._releases / f"{release_id}{_PARTIAL}"
+
+    def _whole_folder(self, release_id: str) -> Path:
+        folder = self._folder(release_id)
+        if not self._is_whole(folder):
+            raise NotFound(
+                f"release {release_id} is not there",
+                next_step="prepare it again, or choose a release that is kept",
+            )
+        return folder
+
+    def _is_whole(self, folder: Path) -> bool:
+        return (folder / MARKER).is_file()
+
+    def _check_same(self, folder: Path, release: Release) -> None:
+        marker = json.loads((folder / MARKER).read_text("utf-8"))
+        if marker.get("commit") != release.commit:
+            raise PermanentError(
+                f"releases/{release.id} was made from commit {marker.get('commit')}, "
+                f"not from {release.commit}"
+            )
+
+    def _prepared(self) -> list[str]:
+        if not self._releases.is_dir():
+            return []
+        return sorted(each.name for each in self._releases.iterdir() if self._is_whole(each))
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left half made or half removed."""
+        self._releases.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for partial in self._releases.glob(f"*{_PARTIAL}"):
+            folder = partial.with_name(partial.name.removesuffix(_PARTIAL))
+            if not self._is_whole(folder):
+                folders.remove_tree(folder)
+            partial.unlink(missing_ok=True)
+        folders.sweep_removed(self._releases)
+
+    def _check_space(self) -> None:
+        free = shutil.disk_usage(self._releases).free
+        if free < SPACE:
+            raise Refused(
+                f"only {free // 2**20} MB are free where releases are kept, "
+                f"and a build needs {SPACE // 2**20} MB",
+                next_step="make space, or keep fewer releases (keep_releases)",
+            )
+
+    async def _export(self, release: Release, folder: Path, say: Say) -> None:
+        if release.dirty:
+            names = await self._git("ls-files", "-co", "--exclude-standard", cwd=self._project)
+            await asyncio.to_thread(
+                folders.copy_files, self._project, folder, _unquoted(names), self._root
+            )
+            return
+        if release.commit.startswith("-"):
+            raise PermanentError(f"not a commit: {release.commit!r}")
+        place = await self._git("rev-parse", "--show-toplevel", "--show-prefix", cwd=self._project)
+        top, prefix = Path(place[0]), place[1].rstrip("/") if len(place) > 1 else ""
+        tree = f"{release.commit}:{prefix}" if prefix else release.commit
+        archive = self._releases / f"{folders.REMOVED}{secrets.token_hex(6)}.tar"
+        say(f"git archive {tree}")
+        try:
+            await self._git("archive", "--format=tar", f"--output={archive}", tree, cwd=top)
+            await asyncio.to_thread(_unpack, archive, folder)
+        finally:
+            archive.unlink(missing_ok=True)
+
+    async def _git(self, *arguments: str, cwd: Path) -> list[str]:
+        lines: list[str] = []
+        done = await self._host.run(
+            ("git", "-c", "core.quotePath=true", *arguments),
+            cwd=str(cwd),
+            environment={},
+            timeout=_GIT_TIMEOUT,
+            say=lines.append,
+        )
+        if done.code != 0:
+            raise PermanentError(f"git {arguments[0]} failed: {done.output.strip()}")
+        return lines
+
+    async def _run_build(self, release: Release, folder: Path, say: Say) -> None:
+        deadline = time.monotonic() + seconds(self._build.timeout)
+        for command in self._build.commands:
+            say(f"$ {_line(command)}")
+            done = await self._host.run(
+                command,
+                cwd=str(folder),
+                environment=self._environment_of(release.id),
+                timeout=max(0.1, deadline - time.monotonic()),
+                say=say,
+            )
+            if done.code != 0:
+                last = "\n".join(done.output.splitlines()[-_EXCERPT:])
+                raise PermanentError(
+                    f"the build failed: {_line(command)} ended with {done.code}\n{last}".rstrip(),
+                    next_step="correct it, commit, and deploy again",
+                )
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    except tarfile.FilterError as error:
+        raise PermanentError(f"the commit holds a file that is not exported: {error}") from None
+
+
+def _unquoted(lines: list[str]) -> list[str]:
+    return [folders.unquote(line) for line in lines if line]
+
+
+def _line(command: Command) -> str:
+    return command.shell if isinstance(command, Shell) else shlex.join(command)
+
+
+FITS: type[Workshop] = GitWorkshop

@@ -1,0 +1,1 @@
+"""Hosts are machines that commands run on; one module per kind."""

@@ -1,0 +1,349 @@
+"""This machine as a host: commands as child processes, files on its disk.
+
+Every command leads a process group of its own, so that a timeout or a cancelled step ends all of
+it. Two things keep commands from going on unseen when gonogo itself is killed:
+
+- a guardian: a small shell that waits on a pipe which only gonogo holds open. When gonogo dies,
+  however it dies, the kernel closes the pipe and the guardian ends the command's group. (The
+  kernel's own parent-death signal fires when the THREAD that started a child ends, so it is not
+  used.)
+- a mark: the variable GONOGO_RUN in the environment of every command. A resumed run ends what
+  still carries its mark (`end_orphans`) before it repeats a step. A long-running part that is
+  meant to outlive the run is started with that variable empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from gonogo.hosts._files import read_file, remove_file, write_file
+from gonogo.model.configuration import Command, Shell
+from gonogo.model.duration import spoken
+from gonogo.model.errors import PermanentError, TemporaryError
+from gonogo.model.secret import Secret
+from gonogo.ports import Completed, Host, Say
+
+MARK = "GONOGO_RUN"
+"""The variable that marks every process of a run."""
+
+LONGEST_LINE = 64 * 1024
+"""A longer line is cut: nobody reads it, and it must not fill the journal."""
+
+KEPT_OUTPUT = 64 * 1024
+STOP_GRACE = 5.0
+_QUIET = 0.5
+"""How long the output must be silent after the end of a command before it counts as complete."""
+_PATIENCE = 5.0
+"""How long a process left in the background may keep writing into a finished command's output."""
+
+_BASE = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"),
+    *("XDG_RUNTIME_DIR", "DOCKER_HOST", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
+
+_GUARDIAN = """
+read -r group || exit 0
+[ "$group" = done ] && exit 0
+read -r end && exit 0
+kill -s TERM -- "-$group"
+sleep 5
+kill -s KILL -- "-$group"
+"""
+
+
+class LocalHost:
+    """Runs commands on this machine. mark is the id of the run they belong to."""
+
+    def __init__(self, mark: str = "") -> None:
+        self._mark = mark
+
+    async def run(
+        self,
+        command: Command,
+        *,
+        cwd: str,
+        environment: Mapping[str, str | Secret],
+        timeout: float,
+        say: Say,
+    ) -> Completed:
+        """Run to the end. TemporaryError on timeout; cancelled: the process group is ended."""
+        argv = _argv(command)
+        variables = self._variables(environment)
+        started = time.monotonic()
+        lines = _Lines(say)
+        async with _guarded() as guard:
+            reader, transport, writing = await _pipe()
+            try:
+                process = await _spawn(argv, cwd, variables, writing)
+                guard(process.pid)
+                await _finish(process, reader, lines, timeout)
+            except TimeoutError:
+                raise TemporaryError(
+                    f"{argv[0] if isinstance(command, tuple) else command.shell} "
+                    f"was stopped: it took longer than {spoken(timeout)}"
+                ) from None
+            finally:
+                transport.close()
+        code = process.returncode if process.returncode is not None else -1
+        return Completed(code=code, output=lines.kept(), seconds=time.monotonic() - started)
+
+    async def read(self, path: str) -> bytes | None:
+        """A file's content; None when there is no such file."""
+        return await asyncio.to_thread(read_file, Path(path))
+
+    async def write(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
+        """Write a 0600 file whole or not at all. exclusive: False if it was there already."""
+        return await asyncio.to_thread(write_file, Path(path), content, exclusive)
+
+    async def remove(self, path: str) -> None:
+        """Remove a file; nothing happens when there is none."""
+        await asyncio.to_thread(remove_file, Path(path))
+
+    async def end_orphans(self) -> list[int]:
+        """End what an earlier process of this run left behind; answers the process ids found."""
+        found = sorted(orphans(self._mark))
+        deadline = time.monotonic() + STOP_GRACE
+        left = found
+        while left:
+            late = time.monotonic() >= deadline
+            for pid in left:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+            await asyncio.sleep(0.1)
+            if late and time.monotonic() >= deadline + STOP_GRACE:
+                raise PermanentError(
+                    f"processes of run {self._mark} cannot be ended: {left}",
+                    next_step="end them by hand, then resume the run",
+                )
+            left = orphans(self._mark)
+        return found
+
+    def _variables(self, environment: Mapping[str, str | Secret]) -> dict[str, str]:
+        """The only place where secrets turn into text: the environment of a process."""
+        variables = {name: os.environ[name] for name in _BASE if name in os.environ}
+        if self._mark:
+            variables[MARK] = self._mark
+        for name, value in environment.items():
+            variables[name] = value.reveal() if isinstance(value, Secret) else value
+        return variables
+
+
+def orphans(mark: str) -> list[int]:
+    """Processes that carry the mark of a run. Where there is no /proc, none are found."""
+    if not mark:
+        return []
+    wanted = f"{MARK}={mark}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        pid = int(entry.name)
+        if pid == os.getpid():
+            continue
+        try:
+            variables = (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if wanted in variables:
+            found.append(pid)
+    return found
+
+
+class _Lines:
+    """Cuts a stream of bytes into lines, says each, and keeps the last ones."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._rest = bytearray()
+        self._cut = False
+        self._kept: deque[str] = deque()
+        self._size = 0
+        self.last = time.monotonic()
+
+    async def follow(self, reader: asyncio.StreamReader) -> None:
+        """Read to the end of the stream."""
+        while chunk := await reader.read(LONGEST_LINE):
+            self.last = time.monotonic()
+            self._take(chunk)
+
+    def flush(self) -> None:
+        """Say what came after the last line break."""
+        if self._rest:
+            self._line("")
+
+    def kept(self) -> str:
+        """The last lines, at most 64 KiB."""
+        return "".join(self._kept)
+
+    def _take(self, chunk: bytes) -> None:
+        *whole, rest = chunk.split(b"\n")
+        for piece in whole:
+            self._append(piece)
+            self._line("\n")
+        self._append(rest)
+
+    def _append(self, piece: bytes) -> None:
+        space = LONGEST_LINE - len(self._rest)
+        self._rest += piece[:space]
+        self._cut = self._cut or len(piece) > space
+
+    def _line(self, ending: str) -> None:
+        text = self._rest.decode("utf-8", "replace").rstrip("\r")
+        if self._cut:
+            text += " [line cut]"
+        self._rest.clear()
+        self._cut = False
+        self._keep(text + ending)
+        self._say(text)
+
+    def _keep(self, line: str) -> None:
+        self._kept.append(line)
+        self._size += len(line.encode())
+        while self._size > KEPT_OUTPUT and len(self._kept) > 1:
+            self._size -= len(self._kept.popleft().encode())
+
+
+def _argv(command: Command) -> tuple[str, ...]:
+    if isinstance(command, Shell):
+        return ("/bin/sh", "-c", command.shell)
+    if not command:
+        raise PermanentError("an empty command cannot be run")
+    return command
+
+
+@asynccontextmanager
+async def _guarded() -> AsyncIterator[Callable[[int], None]]:
+    """A guardian that ends a process group if this process dies within the block."""
+    guardian = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", _GUARDIAN),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd="/",
+        env={"PATH": os.environ.get("PATH", os.defpath)},
+        start_new_session=True,
+    )
+    stdin = guardian.stdin
+    assert stdin is not None
+    try:
+        yield lambda group: stdin.write(f"{group}\n".encode())
+    finally:
+        stdin.write(b"done\n")
+        stdin.close()
+        await guardian.wait()
+
+
+async def _pipe() -> tuple[asyncio.StreamReader, asyncio.ReadTransport, int]:
+    """A pipe of our own: asyncio's would make wait() wait for processes in the background."""
+    reading, writing = os.pipe()
+    reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
+    )
+    return reader, transport, writing
+
+
+async def _spawn(
+    argv: tuple[str, ...], cwd: str, variables: dict[str, str], writing: int
+) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=writing,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=cwd,
+            env=variables,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv[0], cwd, variables, error) from None
+    finally:
+        os.close(writing)
+
+
+def _cannot_start(
+    program: str, cwd: str, variables: dict[str, str], error: OSError | ValueError
+) -> PermanentError:
+    if not os.path.isdir(cwd):
+        return PermanentError(f"{program} cannot be run: there is no folder {cwd}")
+    if isinstance(error, FileNotFoundError):
+        found = shutil.which(program, path=variables.get("PATH"))
+        if found is None or not os.path.exists(program):
+            return PermanentError(
+                f"command not found: {program}", next_step=f"install {program} or correct its name"
+            )
+        return PermanentError(f"{program} cannot be run: its interpreter is missing")
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return PermanentError(f"{program} cannot be run: {reason}")
+
+
+async def _finish(
+    process: asyncio.subprocess.Process,
+    reader: asyncio.StreamReader,
+    lines: _Lines,
+    limit: float,
+) -> None:
+    """Follow a command to its end; when that is cut short, end its whole group."""
+    reading = asyncio.create_task(lines.follow(reader))
+    ended = asyncio.create_task(process.wait())
+    try:
+        async with asyncio.timeout(limit):
+            await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+            await ended
+        await _drain(reading, lines)
+    except BaseException:
+        await _end(process)
+        raise
+    finally:
+        for task in (reading, ended):
+            task.cancel()
+    lines.flush()
+
+
+async def _drain(reading: asyncio.Task[None], lines: _Lines) -> None:
+    """Read the rest. A process left in the background keeps the pipe open: do not wait for it."""
+    limit = time.monotonic() + _PATIENCE
+    lines.last = time.monotonic()
+    while not reading.done():
+        now = time.monotonic()
+        if now >= limit or now - lines.last >= _QUIET:
+            return
+        await asyncio.wait({reading}, timeout=0.05)
+    reading.result()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM to the group, a while, SIGKILL; at once SIGKILL when cancelled again."""
+    try:
+        _signal(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_GRACE
+        while time.monotonic() < deadline and _signal(process.pid, 0):
+            await asyncio.sleep(0.02)
+    finally:
+        _signal(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal(group: int, number: int) -> bool:
+    """Whether the group was there to get it."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+FITS: type[Host] = LocalHost

@@ -1,0 +1,1 @@
+"""Journals: the append-only, hash-chained record. One file per place it can be kept in."""

@@ -1,0 +1,93 @@
+"""The local engine: Supervisor, Traefik, git and files on this machine, for development."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gonogo.databases.sqlite import SqliteDatabase, path_of
+from gonogo.engines.local import LocalEngine
+from gonogo.engines.supervisor import SupervisorFoundation
+from gonogo.engines.workshop import GitWorkshop
+from gonogo.hosts.local import LocalHost
+from gonogo.migrators.command import CommandMigrator
+from gonogo.model.configuration import Environment
+from gonogo.model.secret import Secret
+from gonogo.ports import Clock, Kit, Values
+from gonogo.proxies.traefik import TraefikProxy
+from gonogo.targets.files import FileLock, FileTarget, worker_alive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """folder: where releases, state and logs lie; relative to gonogo.yml."""
+
+    folder: str = ""
+
+
+class LocalKit:
+    """Builds the adapters of one environment on this machine."""
+
+    settings = Settings
+
+    def build(
+        self,
+        settings: Settings,
+        *,
+        project: Path,
+        environment: Environment,
+        configured: Callable[[str], Environment],
+        values: Callable[[str], Values],
+        clock: Clock,
+        run: str,
+    ) -> dict[str, Any]:
+        """The adapters by the names they have in a Scene."""
+        root = project / (settings.folder or f".gonogo/target/{environment.name}")
+        host = LocalHost(mark=run)
+        ports = {name: one.port for name, one in environment.services.items() if one.port}
+        proxy = TraefikProxy(root=root, ports=ports, clock=clock)
+        facts = {
+            "url": environment.url,
+            "environment": environment.name,
+            "project": str(project),
+        }
+
+        def environment_of(release_id: str) -> Mapping[str, str | Secret]:
+            return values(release_id).application()
+
+        workshop = GitWorkshop(host, str(root), str(project), environment.build, environment_of)
+        database = environment.database
+        sqlite = (
+            SqliteDatabase(
+                project / path_of(values("").text(database.sqlite)), root / "copies", clock
+            )
+            if database
+            else None
+        )
+        return {
+            "host": host,
+            "target": FileTarget(host, str(root)),
+            "lock": FileLock(host, str(root), clock, worker_alive),
+            "workshop": workshop,
+            "engine": LocalEngine(
+                root=root,
+                services_of=lambda release: configured(release).services,
+                folder_of=lambda release: str(root / "releases" / release),
+                environment_of=environment_of,
+                clock=clock,
+                facts=facts,
+            ),
+            "proxy": proxy,
+            "foundation": SupervisorFoundation(
+                root=root, clock=clock, programs={"traefik": proxy.program}
+            ),
+            "database": sqlite,
+            "migrator": CommandMigrator(database.migrations, workshop)
+            if database and database.migrations
+            else None,
+        }
+
+
+KIT: Kit[Settings] = LocalKit()

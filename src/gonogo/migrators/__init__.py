@@ -1,0 +1,1 @@
+"""Migrators move a schema; one module per tool."""

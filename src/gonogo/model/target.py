@@ -1,0 +1,83 @@
+"""What lies on the target besides the application: who holds it, what runs on it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gonogo.model.procedure import Hold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds an environment.
+
+    mode is hold (changing it) or reserve (waiting or watching). worker identifies the process:
+    machine, boot, pid and its start time, so that a dead one can be proved dead. since and beat are
+    in seconds since the epoch; until is when a reservation ends by itself. epoch grows by one with
+    every new holder: a run that finds a greater one has been overtaken.
+    """
+
+    run: str
+    person: str
+    machine: str
+    worker: str
+    mode: Hold
+    since: float
+    beat: float
+    until: float
+    epoch: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "mode": str(self.mode)}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Holder:
+        """The inverse of to_json."""
+        return Holder(**{**data, "mode": Hold(data["mode"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """One running copy of a service, recognised by its labels, never by counting.
+
+    state is starting, running, stopping, failed or stopped. address is host:port, empty for a
+    worker service. detail says more for a person (uptime, last exit).
+    """
+
+    service: str
+    release: str
+    number: int
+    state: str
+    address: str = ""
+    detail: str = ""
+
+    @property
+    def name(self) -> str:
+        """A name that is unique on the target."""
+        return f"{self.service}--{self.release}--{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counters:
+    """What a source counted since it started: totals that only grow.
+
+    buckets maps an upper bound in seconds to how many requests took at most that long.
+    """
+
+    requests: float
+    server_errors: float
+    buckets: dict[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """A copy of a database. at is in seconds since the epoch, size in bytes, sha256 of the file."""
+
+    name: str
+    at: float
+    size: int
+    sha256: str
+    fingerprint: str
+    rows: dict[str, int]

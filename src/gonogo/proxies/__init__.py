@@ -1,0 +1,1 @@
+"""Proxies move traffic; one module per proxy."""

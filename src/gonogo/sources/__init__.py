@@ -1,0 +1,1 @@
+"""Sources give a watch window its numbers; one module per source."""

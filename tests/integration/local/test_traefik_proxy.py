@@ -1,0 +1,195 @@
+"""Traefik under the same supervisord, with instances behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from local_site import Site, answer, free_port, release
+
+from gonogo.engines import _processes
+from gonogo.model.errors import PermanentError
+from gonogo.proxies.traefik import TraefikProxy
+
+Build = Callable[..., Site]
+
+
+class Load:
+    """Clients that send GET and POST until told to stop; half keep their connections."""
+
+    def __init__(self, port: int) -> None:
+        self.sent = 0
+        self.problems: list[str] = []
+        self.answers: set[str] = set()
+        self._port = port
+        self._on = True
+        self._threads = [threading.Thread(target=self._client, args=(n,)) for n in range(6)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._on = False
+        for thread in self._threads:
+            thread.join()
+
+    def _client(self, number: int) -> None:
+        keeps = number % 2 == 0
+        connection = self._connect()
+        while self._on:
+            if not keeps:
+                connection.close()
+                connection = self._connect()
+            path = "/slow" if number == 1 else "/"
+            try:
+                before = connection.sock
+                connection.request("POST" if number % 3 == 0 else "GET", path, body=b"x" * 10)
+                got = connection.getresponse()
+                self.answers.add(got.read().decode())
+                if got.status != 200:
+                    self.problems.append(f"status {got.status}")
+                if keeps and before and connection.sock is not before:
+                    self.problems.append("a kept connection was closed")
+            except (OSError, http.client.HTTPException) as problem:
+                self.problems.append(repr(problem))
+                connection.close()
+            self.sent += 1
+            time.sleep(0.01)
+        connection.close()
+
+    def _connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+
+
+def test_a_switch_under_load_fails_no_request(site: Build) -> None:
+    async def story() -> None:
+        one = site(proxied=True)
+        await one.foundation.up()
+        old = await one.serving(await one.engine.launch("web", release(0), 1))
+        await one.proxy.point("web", old.release, [old.address])
+        with Load(one.port) as load:
+            for number in range(1, 3):
+                new = await one.serving(await one.engine.launch("web", release(number), 1))
+                await asyncio.sleep(0.3)
+                await one.proxy.point("web", new.release, [new.address])
+                assert answer(f"127.0.0.1:{one.port}") == (200, new.release)
+                await asyncio.sleep(1.5)  # the drain: longer than the longest request
+                await one.engine.retire(old)
+                old = new
+        assert load.problems == []
+        assert load.sent > 200
+        assert load.answers == {release(number).id for number in range(3)}
+
+    asyncio.run(story())
+
+
+def test_counters_are_of_one_service_in_one_release(site: Build) -> None:
+    async def story() -> None:
+        one = site(proxied=True)
+        assert await one.proxy.counters("web", release(1).id) is None
+        await one.foundation.up()
+        instance = await one.serving(await one.engine.launch("web", release(1), 1))
+        await one.proxy.point("web", release(1).id, [instance.address])
+        address = f"127.0.0.1:{one.port}"
+        for path in ("/", "/", "/bad", "/slow", "/a%2Fb?x=1;y=2"):
+            await asyncio.to_thread(answer, address, path)
+        counted = await one.proxy.counters("web", release(1).id)
+        assert counted and (counted.requests, counted.server_errors) == (5, 1)
+        assert counted.buckets[0.5] == 4 and counted.buckets[2.5] == 5
+        other = await one.proxy.counters("web", "2026-12-01.11")
+        assert other and other.requests == 0
+        await one.engine.retire(instance)
+        await asyncio.to_thread(answer, address)
+        counted = await one.proxy.counters("web", release(1).id)
+        assert counted and (counted.requests, counted.server_errors) == (6, 2)
+
+    asyncio.run(story())
+
+
+def test_what_is_in_force_can_be_seen(site: Build) -> None:
+    async def story() -> None:
+        one = site(proxied=True)
+        await one.foundation.up()
+        assert await one.foundation.running()
+        assert await one.proxy.observe() == {}
+        addresses = ["127.0.0.1:20001", "127.0.0.1:20002"]
+        await one.proxy.point("web", release(1).id, addresses)
+        await one.proxy.point("web", release(1).id, addresses)
+        assert await one.proxy.observe() == {"web": addresses}
+        await one.foundation.down()
+        assert await one.proxy.observe() == {"web": addresses}
+        await one.foundation.up()
+        assert await one.proxy.observe() == {"web": addresses}
+        await one.proxy.point("web", release(1).id, [])
+        await one.proxy.point("web", release(1).id, [])
+        assert await one.proxy.observe() == {}
+        answered = answer(f"127.0.0.1:{one.port}")
+        assert answered and answered[0] == 404
+
+    asyncio.run(story())
+
+
+def test_a_new_port_restarts_traefik(site: Build) -> None:
+    async def story() -> None:
+        one = site(proxied=True)
+        await one.foundation.up()
+        instance = await one.serving(await one.engine.launch("web", release(1), 1))
+        await one.proxy.point("web", release(1).id, [instance.address])
+        second = Site(root=one.root, proxied=True)
+        assert second.port != one.port
+        assert await one.foundation.running() and not await second.foundation.running()
+        await second.foundation.up()
+        await second.proxy.point("web", release(1).id, [instance.address])
+        assert answer(f"127.0.0.1:{second.port}") == (200, release(1).id)
+        assert answer(f"127.0.0.1:{one.port}") is None
+
+    asyncio.run(story())
+
+
+def test_a_port_that_somebody_else_has(site: Build) -> None:
+    async def story() -> None:
+        one = site(proxied=True)
+        with socket.create_server(("127.0.0.1", one.port)):
+            with pytest.raises(PermanentError, match=f"{one.port}.*address already in use"):
+                await one.foundation.up()
+            assert not await one.foundation.running()
+        await one.foundation.up()
+        assert await one.foundation.running()
+
+    asyncio.run(story())
+
+
+def test_describe_touches_nothing(tmp_path: Path, site: Build) -> None:
+    one = site()
+    proxy = TraefikProxy(root=tmp_path / "none", ports={"web": free_port()}, clock=one.clock)
+    assert "web-2026-12-01.1" in proxy.describe("web", release(1))[0].what
+    assert proxy.describe("web", None)[0].what.startswith("rm ")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_killed_supervisor_takes_the_proxy_along(site: Build) -> None:
+    async def story() -> None:
+        one = site(proxied=True)
+        await one.foundation.up()
+        instance = await one.serving(await one.engine.launch("web", release(1), 1))
+        await one.proxy.point("web", release(1).id, [instance.address])
+        os.kill(int((one.root / "supervisor" / "supervisord.pid").read_text()), signal.SIGKILL)
+        await asyncio.sleep(0.2)
+        assert answer(f"127.0.0.1:{one.port}") == (200, release(1).id)
+        await one.foundation.up()
+        await one.serving(instance)
+        assert await one.proxy.observe() == {"web": [instance.address]}
+        assert answer(f"127.0.0.1:{one.port}") == (200, release(1).id)
+        assert len(_processes.marked(one.root)) == 2
+
+    asyncio.run(story())
