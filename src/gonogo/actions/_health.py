@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
-
 from gonogo.model.configuration import Service
 from gonogo.model.duration import seconds
 from gonogo.model.errors import PermanentError
@@ -16,6 +14,8 @@ _TIMEOUT = 5.0
 
 async def answer(url: str) -> tuple[int, str]:
     """Status and body (at most 2,000 characters) of a GET; status 0 and the reason without one."""
+    import httpx
+
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
             response = await client.get(url)

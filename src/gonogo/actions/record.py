@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gonogo.model.evidence import Finding, passed
+from gonogo.model.plain import plain
 from gonogo.model.plan import Operation
 from gonogo.model.release import Manifest
 from gonogo.ports import Action, Scene
@@ -64,7 +65,7 @@ async def _manifest(scene: Scene) -> Manifest:
         run=scene.run,
         by=scene.by,
         at=at.isoformat(timespec="seconds"),
-        configuration=asdict(scene.configuration),
+        configuration=plain(scene.configuration),
         schema=await database.fingerprint() if database else "",
         database_copy=mine if mine in copies else "",
         good=bool(before and before.good),

@@ -1,7 +1,7 @@
 """Sending one request and reading its answer, with the network's failures in plain words.
 
-httpx, because it is async, keeps cookies and speaks TLS without help; its slow import does not
-matter in the worker. The environment's proxy settings and ~/.netrc are left out on purpose: a check
+httpx, because it is async, keeps cookies and speaks TLS without help. It is slow to import, so that
+happens only when a request is sent: reading a configuration also imports this module. The environment's proxy settings and ~/.netrc are left out on purpose: a check
 looks at the server itself and sends nothing that was not written down.
 """
 
@@ -14,14 +14,15 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from gonogo import __version__
 from gonogo.checks._references import References
 from gonogo.model.errors import PermanentError
 from gonogo.ports import Scene
+
+if TYPE_CHECKING:
+    import httpx
 
 LARGEST = 10_000_000
 """Bytes of an answer that are read; a longer answer is an error."""
@@ -116,6 +117,8 @@ def client() -> httpx.AsyncClient:
 
     On loopback, cookies marked Secure are sent over plain http, as browsers do.
     """
+    import httpx
+
     made = httpx.AsyncClient(
         verify=ssl.create_default_context(),
         trust_env=False,
@@ -137,6 +140,8 @@ async def send(
     """The answer, within that many seconds. Raises NoAnswer or BadRequest, and
     PermanentError for a missing variable.
     """
+    import httpx
+
     arguments = _arguments(request, references)
     url = references.url(request.address)
     begun = time.perf_counter()
@@ -198,9 +203,12 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "connection refused"),
     (ConnectionResetError, "the server broke the connection off"),
     (BrokenPipeError, "the server broke the connection off"),
-    (httpx.RemoteProtocolError, "the server broke the connection off or does not speak HTTP"),
-    (httpx.ReadError, "the server broke the connection off"),
 )
+
+_HTTPX_WORDS = {
+    "RemoteProtocolError": "the server broke the connection off or does not speak HTTP",
+    "ReadError": "the server broke the connection off",
+}
 
 
 def in_words(error: BaseException) -> str:
@@ -213,6 +221,8 @@ def in_words(error: BaseException) -> str:
         for kind, words in _WORDS:
             if isinstance(cause, kind):
                 return words
+        if words := _HTTPX_WORDS.get(type(cause).__name__, ""):
+            return words
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
     return f"no connection ({type(error).__name__})"

@@ -11,7 +11,15 @@ from typing import Any
 
 import typer
 
-from gonogo.app.runs import RunView, all_runs, find_run, results, unfinished, waiting_for
+from gonogo.app.runs import (
+    RunView,
+    all_runs,
+    find_run,
+    results,
+    unfinished,
+    waiting_for,
+    with_waiting,
+)
 from gonogo.journal.chain import broken
 from gonogo.model.duration import spoken
 from gonogo.model.errors import ExitCode, Refused
@@ -130,7 +138,7 @@ def _new_lines(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
 
 def show_runs(site: Site, *, number: int, json: bool) -> None:
     """A line for each run."""
-    found = all_runs(site.journal)[:number]
+    found = [with_waiting(run, site.journal) for run in all_runs(site.journal)[:number]]
     if json:
         _print_json(site, [{**run.__dict__, "state": _state(run)} for run in found])
         return

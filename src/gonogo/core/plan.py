@@ -8,6 +8,7 @@ from typing import Any
 
 from gonogo.model.condition import evaluate, parse
 from gonogo.model.duration import seconds
+from gonogo.model.plain import plain
 from gonogo.model.plan import Operation, Plan, PlanPhase, PlanStep
 from gonogo.model.procedure import Kind, Phase, Procedure, Step
 from gonogo.ports import Catalogue, Scene
@@ -41,7 +42,7 @@ def make_plan(
         project=scene.project,
         release=scene.release,
         previous=scene.previous,
-        configuration=asdict(scene.configuration),
+        configuration=plain(scene.configuration),
         phases=tuple(phase for phase in phases if phase.steps),
         t_zero=scene.t_zero,
         on_no_go=scene.environment.on_no_go,
@@ -77,7 +78,10 @@ class _Planner:
         if step.kind is Kind.WATCH:
             return self._watch(step)
         if step.when and not evaluate(parse(step.when), self._facts):
-            return [self._bare(step, skip=f"only when {step.when}")]
+            if step.kind is not Kind.CHECK:
+                return [self._bare(step, skip=f"only when {step.when}")]
+            self.not_configured.append(step.id)
+            return []
         step = replace(step, settings=self._with_options(step.settings))
         if step.kind is Kind.DO:
             return self._actions(step)
@@ -200,6 +204,7 @@ def _facts(scene: Scene, circumstances: Circumstances) -> dict[str, Any]:
         "environment": scene.environment.name,
         "development": scene.environment.development,
         "database": scene.database is not None,
+        "variables": bool(scene.environment.variables),
         "migrations": scene.migrator is not None,
         "online": bool(
             scene.environment.database

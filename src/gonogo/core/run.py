@@ -136,7 +136,8 @@ class Run:
             )
             if finding.verdict is Verdict.PASS:
                 return None
-            return Trouble(kind="no-go", step=phase.id, found=finding.found)
+            kind = "aborted" if finding.facts.get("aborted") else "no-go"
+            return Trouble(kind=kind, step=phase.id, found=finding.found)
         return headline(decide.blocking(judged, self._waivers(), decision["now"]))
 
     def _waivers(self) -> list[Waiver]:
@@ -232,10 +233,10 @@ class Run:
             if answer.verdict is not Verdict.PASS:
                 return "partial"
         await self._hold_to_undo()
-        complete = True
-        for undo in undos:
-            complete = await self._undo(undo) and complete
-        return "rolled-back" if complete else "partial"
+        undone = [await self._undo(undo) for undo in undos]
+        if not all(undone):
+            return "partial"
+        return trouble.kind if set(undone) == {Verdict.SKIP} else "rolled-back"
 
     async def _hold_to_undo(self) -> None:
         async def act() -> dict[str, Any]:
@@ -244,18 +245,19 @@ class Run:
 
         await self.durable.step("hold:undo", act)
 
-    async def _undo(self, undo: PlanStep) -> bool:
-        """Undo one step; one that loses data asks first. False: it is not undone."""
+    async def _undo(self, undo: PlanStep) -> Verdict | None:
+        """Undo one step; one that loses data asks first. None: it is not undone."""
         if undo.loses_data and await self._needed(undo):
             answer = await self._sign_off(f"allow:{undo.id}", f"{undo.title or undo.id} loses data")
             if answer.verdict is not Verdict.PASS:
-                return False
+                return None
 
         async def act() -> dict[str, Any]:
             return await perform(undo, self.plan, self.bench, abortable=False)
 
         finding = Finding.from_json(await self.durable.step(undo.id, act))
-        return finding.verdict in (Verdict.PASS, Verdict.WARN, Verdict.SKIP)
+        undone = finding.verdict in (Verdict.PASS, Verdict.WARN, Verdict.SKIP)
+        return finding.verdict if undone else None
 
     async def _needed(self, undo: PlanStep) -> bool:
         """Whether there is something to undo; nobody is asked about nothing."""

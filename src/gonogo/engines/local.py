@@ -68,8 +68,8 @@ class LocalEngine:
     """Processes on this machine (ports.Engine).
 
     services_of gives the services as a release was configured, folder_of a release's folder.
-    environment_of gives the variables of a release; a service's own `environment` comes on top, with
-    `${NAME}` put in from them, from PORT and from HOST, and `$release`. facts has the others:
+    environment_of gives the variables of a release; a service's own `environment` comes on top,
+    with `${NAME}` put in from them, from PORT and HOST, and `$release`. facts has the others:
     url, environment, project.
     """
 

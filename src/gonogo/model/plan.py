@@ -7,10 +7,11 @@ and refuses any other by name.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from gonogo.model.errors import Refused
+from gonogo.model.plain import plain
 from gonogo.model.procedure import Hold, Kind
 from gonogo.model.release import Manifest, Release
 
@@ -92,7 +93,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return asdict(self)
+        return plain(self)
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Plan:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+from gonogo.model.plain import plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return asdict(self)
+        return plain(self)
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Manifest:
