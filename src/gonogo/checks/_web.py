@@ -1,8 +1,9 @@
 """Sending one request and reading its answer, with the network's failures in plain words.
 
 httpx, because it is async, keeps cookies and speaks TLS without help. It is slow to import, so that
-happens only when a request is sent: reading a configuration also imports this module. The environment's proxy settings and ~/.netrc are left out on purpose: a check
-looks at the server itself and sends nothing that was not written down.
+happens only when a request is sent: reading a configuration also imports this module. The
+environment's proxy settings and ~/.netrc are left out on purpose: a check looks at the server
+itself and sends nothing that was not written down.
 """
 
 from __future__ import annotations

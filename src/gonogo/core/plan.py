@@ -74,22 +74,24 @@ class _Planner:
 
     def _expand(self, step: Step) -> Sequence[PlanStep]:
         if step.kind is Kind.CHECK and step.use in ("before", "after"):
-            return [self._team_check(entry) for entry in self._team_checks(step.use)]
-        if step.kind is Kind.WATCH:
-            return self._watch(step)
+            return [one for entry in self._team_checks(step.use) for one in self._team(entry)]
         if step.when and not evaluate(parse(step.when), self._facts):
-            if step.kind is not Kind.CHECK:
-                return [self._bare(step, skip=f"only when {step.when}")]
+            return self._left_out(step)
+        step = replace(step, settings=self._with_options(step.settings))
+        makers = {Kind.WATCH: self._watch, Kind.DO: self._actions, Kind.CHECK: self._check}
+        return makers.get(step.kind, self._bare)(step)
+
+    def _left_out(self, step: Step) -> list[PlanStep]:
+        """A check that does not apply is only counted; anything else is shown as not run."""
+        if step.kind is Kind.CHECK:
             self.not_configured.append(step.id)
             return []
-        step = replace(step, settings=self._with_options(step.settings))
-        if step.kind is Kind.DO:
-            return self._actions(step)
-        if step.kind is Kind.CHECK:
-            return [self._check(step)]
-        return [self._bare(step)]
+        return [self._plain(step, skip=f"only when {step.when}")]
 
-    def _bare(self, step: Step, skip: str = "") -> PlanStep:
+    def _bare(self, step: Step) -> list[PlanStep]:
+        return [self._plain(step)]
+
+    def _plain(self, step: Step, skip: str = "") -> PlanStep:
         return PlanStep(
             id=step.id,
             kind=step.kind,
@@ -112,11 +114,11 @@ class _Planner:
             for key, value in settings.items()
         }
 
-    def _check(self, step: Step) -> PlanStep:
+    def _check(self, step: Step) -> list[PlanStep]:
         plugin = self._catalogue.check(step.use)
         settings = self._catalogue.parse(plugin.settings, step.settings, step.id)
         operations = tuple(plugin.describe(settings, self._scene))
-        return replace(self._bare(step), operations=operations)
+        return [replace(self._plain(step), operations=operations)]
 
     def _team_checks(self, stage: str) -> list[dict[str, Any]]:
         wanted = []
@@ -126,9 +128,9 @@ class _Planner:
                 wanted.append(entry)
         if not wanted:
             self.not_configured.append(f"checks of the team {stage} the release")
-        return [{**entry, "id": f"{entry['id']}"} for entry in wanted]
+        return wanted
 
-    def _team_check(self, entry: dict[str, Any]) -> PlanStep:
+    def _team(self, entry: dict[str, Any]) -> list[PlanStep]:
         return self._check(
             Step(
                 id=entry["id"],
@@ -149,7 +151,7 @@ class _Planner:
         source = self._catalogue.source(watch.source)
         settings = {**asdict(watch), **step.settings}
         planned = replace(
-            self._bare(step),
+            self._plain(step),
             use=watch.source,
             settings=settings,
             operations=tuple(source.describe(self._scene)),
@@ -191,7 +193,7 @@ class _Planner:
         plugin = self._catalogue.action(step.use)
         settings = self._catalogue.parse(plugin.settings, step.settings, step.id)
         return replace(
-            self._bare(step),
+            self._plain(step),
             operations=tuple(plugin.describe(settings, self._scene)),
             loses_data=plugin.loses_data,
         )

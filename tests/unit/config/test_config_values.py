@@ -10,7 +10,6 @@ import pytest
 from gonogo.config.values import EnvironmentValues, references
 from gonogo.model.configuration import Environment
 from gonogo.model.errors import PermanentError
-from gonogo.model.release import Release
 from gonogo.model.secret import Secret
 from gonogo.ports import Values
 
@@ -27,7 +26,7 @@ def make(tmp_path: Path, process: dict[str, str] | None = None, **more: Any) -> 
     return EnvironmentValues(
         environment,
         tmp_path,
-        release=Release(id="2026-12-01.1", commit="a1b2c3d"),
+        release="2026-01-01.1",
         process=process or {},
     )
 
