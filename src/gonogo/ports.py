@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from gonogo.model.configuration import Command, Configuration, Environment
 from gonogo.model.errors import PermanentError
-from gonogo.model.event import Event
+from gonogo.model.event import Anchor, Event
 from gonogo.model.evidence import Finding
 from gonogo.model.plan import Operation, Plan
 from gonogo.model.release import Manifest, Release
@@ -70,6 +70,9 @@ class Host(Protocol):
     async def remove(self, path: str) -> None:
         """Remove a file; nothing happens when there is none."""
 
+    async def end_orphans(self) -> Sequence[int]:
+        """End what a killed worker of the same run left running; their process ids."""
+
 
 class Values(Protocol):
     """Resolves references at the moment of use."""
@@ -104,6 +107,12 @@ class Target(Protocol):
 
     async def clear(self) -> None:
         """No release is live any more; manifests stay."""
+
+    async def anchor(self) -> Anchor | None:
+        """The journal head kept last."""
+
+    async def keep_anchor(self, anchor: Anchor) -> None:
+        """Keep the head of the journal of whoever worked here last."""
 
     async def forget(self, release_id: str) -> None:
         """Remove a manifest. Refused for the live one."""
@@ -385,6 +394,9 @@ class Journal(Protocol):
 
     def of_kind(self, kind: str) -> Sequence[Event]:
         """All events of a kind, oldest first."""
+
+    def head(self) -> Anchor | None:
+        """Where the journal stands now; None while it is empty."""
 
     def chain(self) -> Sequence[Event]:
         """Everything in order, for verification and export."""

@@ -36,19 +36,24 @@ class Migrate:
         assert scene.migrator is not None
         pending = await scene.migrator.pending(_release(scene), scene.say)
         before = await scene.database.fingerprint() if scene.database else ""
-        done = await scene.migrator.apply(_release(scene), scene.say)
+        try:
+            await scene.migrator.apply(_release(scene), scene.say)
+        except PermanentError as error:
+            now = await scene.database.fingerprint() if scene.database else ""
+            state = "the schema is unchanged" if before == now else "the schema is HALF CHANGED"
+            raise PermanentError(f"{state}: {error.message}", next_step=error.next_step) from error
         after = await scene.database.fingerprint() if scene.database else ""
-        if done.code != 0:
-            state = "the schema is unchanged" if before == after else "the schema is HALF CHANGED"
-            raise PermanentError(
-                f"the migration ended with exit code {done.code}; {state}",
-            )
         left = await scene.migrator.pending(_release(scene), scene.say)
         if left:
             raise PermanentError(f"still pending after migrating: {', '.join(left)}")
-        names = ", ".join(pending) if pending else "the migrations"
+        names = _few(pending) if pending else "the migrations"
         moved = "" if before != after else " (the schema did not change)"
         return passed(f"applied {names}{moved}", facts={"before": before, "after": after})
+
+
+def _few(names: Sequence[str]) -> str:
+    """The names, or how many and the last one: a first migration can have dozens."""
+    return ", ".join(names) if len(names) <= 5 else f"{len(names)} migrations up to {names[-1]}"
 
 
 def _release(scene: Scene) -> Release:

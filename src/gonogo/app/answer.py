@@ -7,6 +7,7 @@ from typing import Any
 
 from gonogo.app.runs import RunView, find_run, waiting_for
 from gonogo.app.start import gather, person
+from gonogo.model.duration import spoken
 from gonogo.model.errors import Refused
 from gonogo.wiring import Site, clock
 
@@ -18,7 +19,9 @@ def sign_off(site: Site, run: str, step: str, *, by: str, reason: str, approved:
     wanted = pending.step if pending and pending.body["for"] == "sign-off" else ""
     if wanted != step:
         what = f"it waits for {wanted}" if wanted else "it waits for no sign-off"
-        raise Refused(f"run {view.id} does not wait for {step!r}; {what}")
+        raise Refused(
+            f"run {view.id} does not wait for {step!r}; {what}", next_step=f"gonogo show {view.id}"
+        )
     body = {"by": person(by), "approved": approved, "reason": reason}
     event = site.journal.append(view.id, "sign-off", body, step=step)
     if event.body != body:
@@ -50,9 +53,9 @@ def confirm_copy(site: Site, confirm: str) -> dict[str, Any]:
     if not copies:
         raise Refused("there is no copy of the database")
     proposed = next((one for one in copies if one.name == mine), copies[0])
-    age = (clock().now() - proposed.at) / 60
+    age = spoken(max(0.0, clock().now() - proposed.at))
     raise Refused(
-        f"restoring loses what came after the copy: {proposed.name} is {age:.0f} minutes old",
+        f"restoring loses what came after the copy: {proposed.name} is {age} old",
         next_step=f"gonogo rollback {site.environment.name} --database restore "
         f"--confirm {proposed.name}",
     )

@@ -25,7 +25,7 @@ from gonogo.model.event import Event
 from gonogo.model.plan import Plan
 from gonogo.model.procedure import Hold
 from gonogo.model.target import Holder
-from gonogo.ports import Durable, Scene, Worker
+from gonogo.ports import Durable, Journal, Scene, Worker
 from gonogo.targets.files import this_worker
 from gonogo.wiring import PackageCatalogue, Site, clock, site_of
 
@@ -87,7 +87,7 @@ def interpreter(site: Site) -> Callable[[dict[str, Any], Durable], Any]:
         plan = Plan.from_json(data)
         here = replace(site_of(plan), project=site.project)
         scene = run_scene(here, plan)
-        tenancy = Tenancy(plan, scene)
+        tenancy = Tenancy(plan, scene, here.journal)
         bench = Bench(
             scene=scene,
             catalogue=PackageCatalogue(),
@@ -96,8 +96,13 @@ def interpreter(site: Site) -> Callable[[dict[str, Any], Durable], Any]:
         )
         beating = asyncio.create_task(tenancy.beat())
         try:
+            await scene.host.end_orphans()
             await tenancy.adopt()
-            return await Run(plan=plan, bench=bench, durable=durable, hold=tenancy.hold).interpret()
+            run = Run(plan=plan, bench=bench, durable=durable, hold=tenancy.hold)
+            ended = await run.interpret()
+            if anchor := here.journal.head():
+                await scene.target.keep_anchor(anchor)
+            return ended
         finally:
             beating.cancel()
 
@@ -127,9 +132,10 @@ def run_scene(site: Site, plan: Plan) -> Scene:
 class Tenancy:
     """A run's hold on the target: taken by phase, renewed while the worker lives."""
 
-    def __init__(self, plan: Plan, scene: Scene) -> None:
+    def __init__(self, plan: Plan, scene: Scene, journal: Journal) -> None:
         self._plan = plan
         self._scene = scene
+        self._journal = journal
         self._held: Holder | None = None
 
     async def adopt(self) -> None:
@@ -150,7 +156,13 @@ class Tenancy:
             self._holder(mode, epoch), preempt=self._plan.preempts
         )
         if first:
+            self._note_overtaken()
             await self._unchanged()
+
+    def _note_overtaken(self) -> None:
+        """Whose place this run took: a dead worker's, or anybody's in an emergency."""
+        if other := self._scene.lock.overtaken:
+            self._journal.append(self._plan.run, "overtaken", other.to_json())
 
     async def fence(self) -> None:
         """Refused when another run has taken the environment over."""

@@ -50,7 +50,10 @@ class Migrations:
                 f"{len(names)} pending: {', '.join(names)}",
                 expected="none pending",
                 excerpt="\n".join(names)[:2000],
-                facts={"pending": list(names)},
+                facts={
+                    "pending": list(names),
+                    "next": f"gonogo plan migrate {scene.environment.name}",
+                },
             )
         return passed("none pending", facts={"pending": []})
 

@@ -343,8 +343,22 @@ def _site(environment: str | None) -> Site:
     from gonogo.wiring import find_site
 
     site = find_site(find_project(Path.cwd()), environment)
-    logging.basicConfig(filename=site.data / "gonogo.log", level=logging.WARNING)
+    _log_to(site)
     return site
+
+
+def _log_to(site: Site) -> None:
+    """gonogo's own log, private and without secrets: a traceback may hold what a step held."""
+
+    class Redacting(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return site.redactor.text(super().format(record))
+
+    path = site.data / "gonogo.log"
+    path.touch(mode=0o600)
+    handler = logging.FileHandler(path)
+    handler.setFormatter(Redacting(logging.BASIC_FORMAT))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
 
 
 def _console() -> Console:

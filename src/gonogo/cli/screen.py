@@ -124,9 +124,8 @@ class Screen:
             return
         took = event.body.get("seconds", 0)
         note = f" [dim]{spoken(took)}[/]" if took >= 0.05 else ""
-        self._say(
-            f"  {_MARKS[verdict]} {escape(event.step):<24} {escape(event.body['found'])}{note}"
-        )
+        found = escape(event.body["found"]).replace("\n", "\n      ")
+        self._say(f"  {_MARKS[verdict]} {escape(event.step):<24} {found}{note}")
         if verdict not in ("pass", "skip"):
             for line in event.body.get("excerpt", "").splitlines()[-10:]:
                 self._say(f"      [dim]{escape(line)}[/]")
@@ -152,7 +151,7 @@ class Screen:
     def _on_trouble(self, event: Event) -> None:
         body = event.body
         self._say(f"[red]✘ {escape(body['kind'])}[/] at {escape(body['step'])}")
-        self._say(f"      {escape(body['found'])}")
+        self._say(f"      {escape(body['found'].partition(chr(10))[0])}")
 
     def _on_ended(self, event: Event) -> None:
         self.close()
@@ -199,7 +198,9 @@ def _step_lines(step: PlanStep) -> list[str]:
     text += [f"      {line}" for line in lines(step)]
     if step.undo:
         loses = " (loses data: asks first)" if step.undo.loses_data else ""
-        text.append(f"      undo: {step.undo.use}{loses}: {'; '.join(lines(step.undo))}")
+        text.append(
+            f"      undo: {step.undo.use.replace('_', '-')}{loses}: {'; '.join(lines(step.undo))}"
+        )
     return text
 
 

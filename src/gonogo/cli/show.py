@@ -232,14 +232,21 @@ _LINES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
 def verify_journal(site: Site, *, json: bool) -> ExitCode:
     """Say whether the chain is whole, and its head."""
     chain = site.journal.chain()
-    problem = broken(chain)
+    anchor = asyncio.run(site.scene().target.anchor())
+    problem = broken(chain, anchor)
     head = chain[-1].hash if chain else GENESIS
+    ours = anchor if chain and anchor and anchor.journal == chain[0].hash else None
+    anchored = ours.sequence if ours else 0
     if json:
-        _print_json(site, {"events": len(chain), "head": head, "broken": problem})
+        _print_json(
+            site, {"events": len(chain), "head": head, "anchored": anchored, "broken": problem}
+        )
     elif problem:
         typer.echo(f"The journal was tampered with: {problem}", err=True)
     else:
         typer.echo(f"{len(chain)} events, each follows from the one before. Head: {head}")
+        kept = f"event {anchored} is" if anchored else "none of them is"
+        typer.echo(f"Against what the target remembers: {kept} anchored there.")
     return ExitCode.FAILED if problem else ExitCode.OK
 
 

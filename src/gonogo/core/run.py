@@ -161,8 +161,11 @@ class Run:
         answer = await self._wait(f"start:{phase.id}", look)
         return _abort_trouble(answer)
 
-    async def _sign_off(self, step: str, title: str) -> Finding:
-        """Wait until somebody answered with `gonogo approve` (or until the run is aborted)."""
+    async def _sign_off(self, step: str, title: str, *, abortable: bool = True) -> Finding:
+        """Wait until somebody answered with `gonogo approve` (or until the run is aborted).
+
+        Not abortable: what is asked while a run is taken back, which an abort led to.
+        """
 
         def look() -> dict[str, Any]:
             answer = self.bench.journal.find(self.plan.run, "sign-off", step=step)
@@ -172,7 +175,7 @@ class Run:
             self.bench.journal.append(self.plan.run, "waiting", what, step=step)
             return {"ready": False, "seconds": LONGEST_PAUSE}
 
-        answer = await self._wait(f"sign-off:{step}", look)
+        answer = await self._wait(f"sign-off:{step}", look, abortable=abortable)
         if "aborted" in answer:
             finding = Finding(
                 verdict=Verdict.ERROR,
@@ -193,14 +196,16 @@ class Run:
 
         return Finding.from_json(await self.durable.step(step, record))
 
-    async def _wait(self, name: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    async def _wait(
+        self, name: str, look: Callable[[], dict[str, Any]], *, abortable: bool = True
+    ) -> dict[str, Any]:
         """Look, and pause until the look says ready or somebody aborts."""
         turn = 0
         while True:
             turn += 1
 
             async def act() -> dict[str, Any]:
-                abort = self.bench.journal.find(self.plan.run, "abort")
+                abort = abortable and self.bench.journal.find(self.plan.run, "abort")
                 return {"ready": True, "aborted": abort.body["by"]} if abort else look()
 
             answer = await self.durable.step(f"{name}:{turn}", act)
@@ -230,7 +235,7 @@ class Run:
             return "failed" if trouble.kind == "aborted" and self.touched else trouble.kind
         if trouble.kind == "no-go" and self.plan.on_no_go == "ask":
             answer = await self._sign_off("roll-back", f"roll back? {trouble.found}")
-            if answer.verdict is not Verdict.PASS:
+            if answer.verdict is not Verdict.PASS and not answer.facts.get("aborted"):
                 return "partial"
         await self._hold_to_undo()
         undone = [await self._undo(undo) for undo in undos]
@@ -248,7 +253,8 @@ class Run:
     async def _undo(self, undo: PlanStep) -> Verdict | None:
         """Undo one step; one that loses data asks first. None: it is not undone."""
         if undo.loses_data and await self._needed(undo):
-            answer = await self._sign_off(f"allow:{undo.id}", f"{undo.title or undo.id} loses data")
+            title = f"{undo.title or undo.id} loses data"
+            answer = await self._sign_off(f"allow:{undo.id}", title, abortable=False)
             if answer.verdict is not Verdict.PASS:
                 return None
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gonogo.model.event import GENESIS, Event, digest
+from gonogo.model.event import GENESIS, Anchor, Event, digest
 
 
-def broken(events: Sequence[Event]) -> str:
+def broken(events: Sequence[Event], anchor: Anchor | None = None) -> str:
     """Where the chain is broken and how, in one sentence; empty when it is whole.
 
-    A chain proves that nothing before its head was changed, not that nothing was cut off after
-    it: compare the head with one kept elsewhere (each live manifest on the target names one).
+    A chain proves that nothing before its head was changed, not that nothing was cut off after it
+    or that it was not made anew: an anchor kept elsewhere proves that up to its own event.
     """
+    if anchor and events and events[0].hash == anchor.journal:
+        there = events[anchor.sequence - 1].hash if anchor.sequence <= len(events) else ""
+        if there != anchor.hash:
+            return f"event {anchor.sequence} is not the one that the target remembers"
     previous = GENESIS
     for position, event in enumerate(events, start=1):
         if event.sequence != position:

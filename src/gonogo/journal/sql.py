@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from gonogo.model.event import GENESIS, Event, digest
+from gonogo.model.event import GENESIS, Anchor, Event, digest
 from gonogo.ports import Clock
 
 _COLUMNS = "sequence, run, step, attempt, kind, at, body, previous, hash"
@@ -86,6 +86,14 @@ class SqlJournal:
     def of_kind(self, kind: str) -> Sequence[Event]:
         """All events of a kind, oldest first."""
         return self._select(f"WHERE kind = {self._mark} ORDER BY sequence", (kind,))
+
+    def head(self) -> Anchor | None:
+        """Where the journal stands now."""
+        first = self._select("ORDER BY sequence LIMIT 1", ())
+        last = self._select("ORDER BY sequence DESC LIMIT 1", ())
+        if not (first and last):
+            return None
+        return Anchor(journal=first[0].hash, sequence=last[0].sequence, hash=last[0].hash)
 
     def chain(self) -> Sequence[Event]:
         """Everything in order."""

@@ -30,6 +30,18 @@ class Event:
     hash: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Anchor:
+    """The head of a journal, kept where the journal is not: what was cut off later is noticed.
+
+    journal is the hash of the journal's first event, which tells it from any other.
+    """
+
+    journal: str
+    sequence: int
+    hash: str
+
+
 def digest(
     *,
     sequence: int,
@@ -44,4 +56,4 @@ def digest(
     """The hash that chains an event to the one before it (sha256, hexadecimal)."""
     content = [sequence, run, step, attempt, kind, at, body]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
+    return hashlib.sha256(f"{previous}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -16,6 +16,7 @@ import os
 import re
 import shlex
 import socket
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,12 +224,17 @@ class TraefikProxy:
         }
 
     def _api_port(self) -> int:
-        """The port of the API, kept in a file; another one when somebody else has taken it."""
+        """The port of the API, kept in a file; another one when somebody else has taken it.
+
+        Each folder starts its search elsewhere: two that start at once must not choose the same.
+        """
         path = self._folder / "api.port"
         kept = int(path.read_text()) if path.exists() else 0
         if kept and (_is_free(kept) or _is_traefik(kept)):
             return kept
-        port = next((port for port in _API_PORTS if _is_free(port)), 0)
+        first = zlib.crc32(os.fsencode(self._folder)) % len(_API_PORTS)
+        ports = (*_API_PORTS[first:], *_API_PORTS[:first])
+        port = next((port for port in ports if _is_free(port)), 0)
         if not port:
             raise TemporaryError("no free port for traefik's API")
         aside = self._folder / "api.port.new"

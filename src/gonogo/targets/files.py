@@ -7,9 +7,11 @@ the environment. Everything goes through the Host, so the same files serve any l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from gonogo.model.errors import PermanentError, Refused
+from gonogo.model.event import Anchor
 from gonogo.model.release import Manifest
 from gonogo.ports import Host, Lock, Target
 from gonogo.targets._lock import FileLock
@@ -66,6 +68,15 @@ class FileTarget:
     async def clear(self) -> None:
         """No release is live any more; manifests stay."""
         await self._host.remove(f"{self._root}/live.json")
+
+    async def anchor(self) -> Anchor | None:
+        """The journal head kept last."""
+        data = await read_json(self._host, f"{self._root}/anchor.json")
+        return Anchor(**data) if data else None
+
+    async def keep_anchor(self, anchor: Anchor) -> None:
+        """Keep the head of the journal of whoever worked here last."""
+        await self._host.write(f"{self._root}/anchor.json", to_bytes(asdict(anchor)))
 
     async def forget(self, release_id: str) -> None:
         """Remove a manifest. Refused for the live one."""

@@ -26,7 +26,7 @@ def make(tmp_path: Path, process: dict[str, str] | None = None, **more: Any) -> 
     return EnvironmentValues(
         environment,
         tmp_path,
-        release="2026-01-01.1",
+        release="2026-12-01.1",
         process=process or {},
     )
 

@@ -61,7 +61,7 @@ class Yard:
             str(self.root),
             str(self.project),
             Build(commands=commands, timeout=Duration(timeout)),
-            lambda release: {"TOKEN": Secret("hunter2"), "RELEASE": release.id},
+            lambda release: {"TOKEN": Secret("hunter2"), "RELEASE": release},
         )
 
     def names(self) -> list[str]:

@@ -83,6 +83,7 @@ def test_base64_of_a_longer_text(
     assert len(written) - len(redacted.replace(MASK, "")) >= len(secret) * 8 // 6 - 4
 
 
+@settings(deadline=None)
 @given(st.lists(UTF8, min_size=1, max_size=6), AROUND)
 def test_many_secrets_that_overlap(many: list[str], around: str) -> None:
     redacted = Redactor(many).text(around.join(many) + around)
