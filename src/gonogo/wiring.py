@@ -7,21 +7,19 @@ import importlib
 import os
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from gonogo.model.configuration import Configuration, Environment
 from gonogo.model.errors import BadConfiguration, NotFound, Refused
 from gonogo.model.plan import Plan
 from gonogo.model.redaction import Redactor
 from gonogo.model.release import Manifest, Release
-from gonogo.ports import Action, Check, Clock, Journal, Kit, Notifier, Scene, Source, Values
-
-if TYPE_CHECKING:
-    from gonogo.durable.dbos import DbosWorker
+from gonogo.ports import Action, Check, Clock, Journal, Kit, Notifier, Scene, Source, Values, Worker
 
 S = TypeVar("S")
 
@@ -197,11 +195,25 @@ class Site:
 
         return SqliteJournal(self.data / "journal.db", clock=clock(), redact=redact)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Be the only worker on the team's PostgreSQL; Refused if another machine is at work."""
+        if not self.database_url:
+            return nullcontext()
+        from gonogo.journal.postgres import alone
+
+        return alone(self.database_url, self.schema)
+
     def output(self, run: str) -> Path:
         """The file with everything that a run's commands printed."""
         return self.data / "runs" / f"{run}.log"
 
-    def worker(self, interpret: Callable[..., Any]) -> DbosWorker:
+    def looker(self, interpret: Callable[..., Any]) -> Worker:
+        """What runs a procedure that only looks."""
+        from gonogo.durable.inline import InlineWorker
+
+        return InlineWorker(interpret, clock())
+
+    def worker(self, interpret: Callable[..., Any]) -> Worker:
         """The durable worker; the caller owns the environment's worker lock."""
         from gonogo.durable.dbos import DbosWorker, sqlite_url
 

@@ -41,11 +41,16 @@ class GuardSchema:
         return None
 
     async def act(self, settings: Settings, scene: Scene) -> Finding:
-        copy = scene.previous.database_copy if scene.previous else ""
+        assert scene.database is not None and scene.release is not None
+        kept = {one.release.id: one.schema for one in await scene.target.manifests()}
+        then = kept.get(scene.release.id)
+        fitting = [one.name for one in await scene.database.copies() if one.fingerprint == then]
+        copy = fitting[0] if fitting else ""
         advice = (
-            f"gonogo rollback {scene.environment.name} --database restore --confirm {copy}"
+            f"gonogo rollback {scene.environment.name} --to {scene.release.id} "
+            f"--database restore --confirm {copy}"
             if copy
-            else "there is no copy of the database from before the migration"
+            else "no copy of the database has the schema that release ran on"
         )
         raise Refused(
             "the schema has moved since that release, and it may not work on it", next_step=advice

@@ -14,7 +14,7 @@ from gonogo.ports import Action, Scene
 class Settings:
     """name: the copy; by default the one this run made before migrating.
 
-    always: restore even if the schema is as it was in the copy.
+    always: restore even if the database is as it was when it was copied.
     """
 
     name: str = ""
@@ -41,9 +41,12 @@ class RestoreDatabase:
         copy = copies.get(_name(settings, scene))
         if copy is None:
             return Finding(verdict=Verdict.SKIP, found="no copy was made, so nothing was changed")
-        if copy.fingerprint == await scene.database.fingerprint():
-            return passed("the schema is as it was: nothing to restore")
-        return None
+        if copy.fingerprint != await scene.database.fingerprint():
+            return None
+        # The same schema does not mean the same rows: a migration may have changed only data.
+        now = await scene.database.copy(f"failed-{scene.run}")
+        same = now.sha256 == copy.sha256
+        return passed("the database is as it was: nothing to restore") if same else None
 
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         assert scene.database is not None

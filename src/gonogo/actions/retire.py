@@ -16,7 +16,7 @@ from gonogo.ports import Action, Scene
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """service: which. release: new, previous, or others (everything that is not new)."""
+    """service: which. release: new, previous, others (everything that is not new) or every."""
 
     service: str
     release: str = "others"
@@ -29,7 +29,7 @@ class Retire:
     loses_data = False
 
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
-        name = "previous" if settings.release == "others" else settings.release
+        name = {"others": "previous", "every": "new"}.get(settings.release, settings.release)
         release = scene.which(name)
         if release is None:
             return [Operation(where=settings.service, what="nothing: there is no such release")]
@@ -55,6 +55,8 @@ class Retire:
 
 async def _instances(settings: Settings, scene: Scene) -> list[Instance]:
     there = [one for one in await scene.engine.observe() if one.service == settings.service]
+    if settings.release == "every":
+        return there
     if settings.release == "others":
         return [one for one in there if scene.release and one.release != scene.release.id]
     release = scene.which(settings.release)

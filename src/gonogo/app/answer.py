@@ -6,9 +6,13 @@ import asyncio
 from typing import Any
 
 from gonogo.app.runs import RunView, find_run, waiting_for
-from gonogo.app.start import gather, person
+from gonogo.app.start import Order, back_to, gather, person
 from gonogo.model.duration import spoken
 from gonogo.model.errors import Refused
+from gonogo.model.plan import Plan
+from gonogo.model.procedure import Kind
+from gonogo.model.release import Manifest
+from gonogo.model.target import Copy
 from gonogo.wiring import Site, clock
 
 
@@ -22,11 +26,27 @@ def sign_off(site: Site, run: str, step: str, *, by: str, reason: str, approved:
         raise Refused(
             f"run {view.id} does not wait for {step!r}; {what}", next_step=f"gonogo show {view.id}"
         )
+    _refuse_without_role(site, view, step, person(by))
     body = {"by": person(by), "approved": approved, "reason": reason}
     event = site.journal.append(view.id, "sign-off", body, step=step)
     if event.body != body:
         raise Refused(f"{event.body['by']} has answered {step} already")
     return view
+
+
+def _refuse_without_role(site: Site, view: RunView, step: str, by: str) -> None:
+    """Where people are declared, only one with the role that the step asks for may answer it."""
+    planned = site.journal.find(view.id, "planned")
+    steps = Plan.from_json(planned.body["plan"]).steps() if planned else []
+    roles = [one.use for one in steps if one.id == step and one.kind is Kind.SIGN_OFF]
+    people = site.configuration.people
+    if not (roles and people) or (by in people and roles[0] in people[by].roles):
+        return
+    may = [name for name, one in people.items() if roles[0] in one.roles]
+    raise Refused(
+        f"{step} is for {roles[0]}, and {by} is not one",
+        next_step=f"--by {' or '.join(may)}" if may else f"give somebody the role {roles[0]}",
+    )
 
 
 def ask_abort(site: Site, run: str, by: str) -> RunView:
@@ -38,24 +58,28 @@ def ask_abort(site: Site, run: str, by: str) -> RunView:
     return view
 
 
-def confirm_copy(site: Site, confirm: str) -> dict[str, Any]:
-    """The options of a restoring rollback. Refused unless the copy is named; says what it costs."""
+def confirm_copy(site: Site, confirm: str, to: str = "") -> dict[str, Any]:
+    """The options of a restoring rollback. Refused unless the copy is named; says what it costs.
 
-    async def look() -> tuple[list[Any], str]:
-        state = await gather(site)
+    Only a copy with the schema that the release ran on will do: the others hold one it never saw.
+    """
+
+    async def look() -> tuple[list[Copy], Manifest]:
+        target = back_to(site, Order(procedure="rollback", to=to), await gather(site))
         scene = site.scene()
-        copies = list(await scene.database.copies()) if scene.database else []
-        return copies, state.live.database_copy if state.live else ""
+        copies = await scene.database.copies() if scene.database else []
+        return [one for one in copies if one.fingerprint == target.schema], target
 
-    copies, mine = asyncio.run(look())
+    copies, target = asyncio.run(look())
     if confirm and confirm in [one.name for one in copies]:
         return {"copy": confirm, "safety": f"safety-{int(clock().now())}"}
     if not copies:
-        raise Refused("there is no copy of the database")
-    proposed = next((one for one in copies if one.name == mine), copies[0])
-    age = spoken(max(0.0, clock().now() - proposed.at))
+        raise Refused(f"no copy has the schema that release {target.release.id} ran on")
+    newest = copies[0]
+    age = spoken(max(0.0, clock().now() - newest.at))
+    wrong = f"{confirm} is no copy for release {target.release.id}; " if confirm else ""
     raise Refused(
-        f"restoring loses what came after the copy: {proposed.name} is {age} old",
-        next_step=f"gonogo rollback {site.environment.name} --database restore "
-        f"--confirm {proposed.name}",
+        f"{wrong}restoring loses what came after the copy: {newest.name} is {age} old",
+        next_step=f"gonogo rollback {site.environment.name} --to {target.release.id} "
+        f"--database restore --confirm {newest.name}",
     )

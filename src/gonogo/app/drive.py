@@ -14,7 +14,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import IO, Any
 
@@ -43,13 +43,15 @@ _RESERVED = 48 * 3600.0
 def owned(site: Site, what: str) -> Iterator[None]:
     """Own this environment's data directory, or Refused saying which process does."""
     path = site.data / "worker.lock"
-    with open(path, "a+") as file:
+    with ExitStack() as stack:
+        file = stack.enter_context(open(path, "a+"))
         path.chmod(0o600)
         if not _locked(file):
             raise Refused(
                 f"another gonogo works on {site.environment.name}: {owner(site)}",
                 next_step="wait for it, follow it with: gonogo show last --follow",
             )
+        stack.enter_context(site.alone())
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "what": what, "since": time.time()}))
         file.flush()
@@ -100,7 +102,7 @@ def interpreter(site: Site) -> Callable[[dict[str, Any], Durable], Any]:
             await tenancy.adopt()
             run = Run(plan=plan, bench=bench, durable=durable, hold=tenancy.hold)
             ended = await run.interpret()
-            if anchor := here.journal.head():
+            if not plan.only_looks and (anchor := here.journal.head()):
                 await scene.target.keep_anchor(anchor)
             return ended
         finally:

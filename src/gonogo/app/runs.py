@@ -26,7 +26,10 @@ EXIT_CODES = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunView:
-    """One run. outcome is empty while it is not over; waiting says what for."""
+    """One run. outcome is empty while it is not over; waiting says what for.
+
+    holds is false for a run that only looks, such as `check`.
+    """
 
     id: str
     procedure: str
@@ -34,6 +37,7 @@ class RunView:
     by: str
     planned: float
     outcome: str
+    holds: bool
     headline: str = ""
     waiting: str = ""
 
@@ -50,8 +54,9 @@ def all_runs(journal: Journal) -> list[RunView]:
 
 
 def unfinished(journal: Journal) -> list[RunView]:
-    """Runs that have not ended, newest first, with what they wait for."""
-    return [with_waiting(run, journal) for run in all_runs(journal) if not run.over]
+    """Runs that hold the environment and have not ended, newest first."""
+    runs = (run for run in all_runs(journal) if run.holds and not run.over)
+    return [with_waiting(run, journal) for run in runs]
 
 
 def find_run(journal: Journal, wanted: str) -> RunView:
@@ -109,5 +114,6 @@ def _view(planned: Event, ended: dict[str, Any] | None) -> RunView:
         by=plan["by"],
         planned=planned.at,
         outcome=ended["outcome"] if ended else "",
+        holds=any(phase["hold"] != "none" for phase in plan["phases"]),
         headline=ended.get("headline", "") if ended else "",
     )

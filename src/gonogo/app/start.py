@@ -86,9 +86,12 @@ def _release(site: Site, order: Order, state: State) -> tuple[Release | None, Si
     if order.procedure in ("start", "stop", "check"):
         if order.procedure == "start" and state.live is None:
             raise Refused("nothing was deployed yet", next_step=_type("deploy", site))
-        return (state.live.release if state.live else None), site
+        live = state.live
+        if order.procedure == "check":
+            return (live.release if live else None), site
+        return (live.release, with_configuration(site, live)) if live else (None, site)
     if order.procedure.startswith("rollback"):
-        target = _back_to(site, order, state)
+        target = back_to(site, order, state)
         return target.release, with_configuration(site, target)
     if order.procedure == "deploy" and state.live:
         raise Refused(
@@ -116,7 +119,7 @@ def _new_release(site: Site, order: Order, state: State) -> Release:
     return Release(id=f"{day}.{number}", commit=commit.sha, subject=commit.subject, dirty=dirty)
 
 
-def _back_to(site: Site, order: Order, state: State) -> Manifest:
+def back_to(site: Site, order: Order, state: State) -> Manifest:
     """The manifest to roll back to: the one named, else the newest good one before the live one."""
     if state.live is None:
         raise Refused("nothing was deployed yet", next_step=_type("deploy", site))

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 PLACEHOLDERS = re.compile(
     r"change.?me|change.?this|replace.?me|todo|fixme|placeholder|dummy|example|insert.?here"
-    r"|(?:^|[_-])x{3,}$|x{6,}|\.{3,}|\*{3,}|<[^>]*>|^your[-_ ]|[-_]here$"
+    r"|(?:^|[_-])x{3,}$|x{6,}|\.{3,}|\*{3,}|<[a-z ,.!_-]{3,}>|^your[-_ ]|[-_]here$"
     r"|^(?:secret|password|test|default|none|null)$",
     re.IGNORECASE,
 )

@@ -197,7 +197,7 @@ def rollback(
     from gonogo.app.answer import confirm_copy
 
     site = _site(environment)
-    options = confirm_copy(site, confirm)
+    options = confirm_copy(site, confirm, to)
     _run("rollback-database", environment, to=to, json=json, by=by, options=options)
 
 
@@ -275,6 +275,10 @@ def approve(
     site = _site(environment)
     view = sign_off(site, run, step, by=by, reason=reason, approved=not no)
     typer.echo(f"{'Refused' if no else 'Approved'} {step} of {view.id}.")
+    from gonogo.app.drive import owner
+
+    if not owner(site):
+        typer.echo(f"Nobody works on it. Next: gonogo resume {view.id}")
 
 
 @app.command(rich_help_panel=ADMINISTRATION)

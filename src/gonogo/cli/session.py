@@ -34,6 +34,9 @@ class _Stop(Exception):
 
 def begin(site: Site, plan: Plan, console: Console, *, json: bool, wait: bool = True) -> ExitCode:
     """Start a run and see it to its end (or, with wait off, until it waits for something)."""
+    if plan.only_looks:
+        _keep_plan(site, plan)
+        return _work(site, plan, console, json=json, wait=wait)
     if owner(site).startswith(SERVICE):
         _refuse_unfinished(site)
         _keep_plan(site, plan)
@@ -77,7 +80,8 @@ def _keep_plan(site: Site, plan: Plan) -> None:
 
 def _work(site: Site, plan: Plan, console: Console, *, json: bool, wait: bool) -> ExitCode:
     signal.signal(signal.SIGTERM, _on_sigterm)
-    worker = site.worker(interpreter(site))
+    interpret = interpreter(site)
+    worker = site.looker(interpret) if plan.only_looks else site.worker(interpret)
     try:
         keeper = Keeper(site, worker)
         worker.work(plan)

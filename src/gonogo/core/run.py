@@ -238,7 +238,11 @@ class Run:
             if answer.verdict is not Verdict.PASS and not answer.facts.get("aborted"):
                 return "partial"
         await self._hold_to_undo()
-        undone = [await self._undo(undo) for undo in undos]
+        undone: list[Verdict | None] = []
+        for undo in undos:
+            undone.append(await self._undo(undo))
+            if undo.loses_data and undone[-1] is None:
+                break  # What ran before must not run on data that were not put back.
         if not all(undone):
             return "partial"
         return trouble.kind if set(undone) == {Verdict.SKIP} else "rolled-back"
@@ -253,7 +257,8 @@ class Run:
     async def _undo(self, undo: PlanStep) -> Verdict | None:
         """Undo one step; one that loses data asks first. None: it is not undone."""
         if undo.loses_data and await self._needed(undo):
-            title = f"{undo.title or undo.id} loses data"
+            last = [operation.what for operation in undo.operations[-1:]]
+            title = ": ".join([f"{undo.title or undo.id} loses data", *last])
             answer = await self._sign_off(f"allow:{undo.id}", title, abortable=False)
             if answer.verdict is not Verdict.PASS:
                 return None

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gonogo.journal.sql import SqlJournal
+from gonogo.model.errors import Refused
 from gonogo.ports import Clock
 
 if TYPE_CHECKING:
@@ -63,3 +64,21 @@ class PostgresJournal(SqlJournal):
         with self._connect() as connection:
             connection.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
             yield connection
+
+
+@contextmanager
+def alone(url: str, schema: str) -> Iterator[None]:
+    """Hold a session's advisory lock; the server frees it when the process dies.
+
+    Refused while another process has it (PostgreSQL manual, 13.3.5 Advisory Locks).
+    """
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        got = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (schema,)).fetchone()
+        if not (got and got[0]):
+            raise Refused(
+                "another machine works on this environment",
+                next_step="gonogo runs shows what, gonogo show last --follow follows it",
+            )
+        yield

@@ -116,6 +116,11 @@ class Plan:
             }
         )
 
+    @property
+    def only_looks(self) -> bool:
+        """Whether no phase needs the environment's lock."""
+        return all(phase.hold is Hold.NONE for phase in self.phases)
+
     def steps(self) -> list[PlanStep]:
         """All steps in order, without the ones that would only run to undo."""
         return [step for phase in self.phases for step in phase.steps]

@@ -133,6 +133,7 @@ def test_references_in_conditions() -> None:
         (f"http://127.0.0.1:{closed_port()}/", "connection refused"),
         ("http://no-such-host.invalid/", "the name of the host is not known"),
     ],
+    ids=["closed port", "unknown host"],
 )
 def test_no_answer_fails_in_plain_words(url: str, said: str) -> None:
     finding = probe(CHECK, scene(), url=url, expect=("status == 200",))

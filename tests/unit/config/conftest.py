@@ -24,7 +24,7 @@ class Http:
     path: str = ""
     method: Literal["GET", "POST"] = "GET"
     expect: tuple[str, ...] = ()
-    timeout: Duration = Duration("10s")  # noqa: RUF009
+    timeout: Duration = Duration("10s")
 
     def __post_init__(self) -> None:
         if self.url and self.path:

@@ -302,5 +302,3 @@ class Stage:
             except Killed:
                 self.journal.die_before = self.journal.die_after = 0
         raise AssertionError("it never ends")
-
-

@@ -116,9 +116,13 @@ def test_only_temporary_errors_are_tried_again() -> None:
     one = stage(phase(action("a", use="flaky", retries=2)), world=world, flaky=flaky)
     assert one.run()["outcome"] == "ok"
     assert len(one.journal.of_kind("attempt-failed")) == 2
-    assert stage(phase(action("a", use="flaky", retries=1)), flaky=FakeAction(
-        World(), raises=[TemporaryError("busy"), TemporaryError("busy")]
-    )).run()["outcome"] == "failed"
+    assert (
+        stage(
+            phase(action("a", use="flaky", retries=1)),
+            flaky=FakeAction(World(), raises=[TemporaryError("busy"), TemporaryError("busy")]),
+        ).run()["outcome"]
+        == "failed"
+    )
 
 
 def test_undecided_asks_a_person_and_their_word_decides() -> None:
@@ -178,11 +182,16 @@ def test_a_phase_waits_for_its_offset_on_the_clock_and_survives_a_restart() -> N
 
 def test_a_sign_off_is_a_step() -> None:
     one = stage(phase(PlanStep(id="final", kind=Kind.SIGN_OFF, use="tech-lead"), action("a")))
-    one.durable.on_pause = lambda: one.journal.append(
-        "run-1", "sign-off", {"by": "aiko", "approved": True, "reason": "seen"}, step="final"
-    ) and None
+    one.durable.on_pause = lambda: (
+        one.journal.append(
+            "run-1", "sign-off", {"by": "aiko", "approved": True, "reason": "seen"}, step="final"
+        )
+        and None
+    )
     assert one.run()["outcome"] == "ok"
-    assert one.journal.find("run-1", "result", step="final").body["found"] == "approved by aiko: seen"  # type: ignore[union-attr]
+    result = one.journal.find("run-1", "result", step="final")
+    assert result
+    assert result.body["found"] == "approved by aiko: seen"
 
 
 def test_an_abort_while_waiting_undoes_what_was_done() -> None:

@@ -163,7 +163,7 @@ def test_a_cancelled_build_leaves_nothing(plain: Yard) -> None:
         lines: list[str] = []
         release = Release(id="r", commit="HEAD")
         work = asyncio.create_task(workshop.prepare(release, lines.append))
-        while "$ sleep 30" not in lines:  # noqa: ASYNC110
+        while "$ sleep 30" not in lines:
             await asyncio.sleep(0.01)
         work.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -186,7 +186,7 @@ def test_cancelling_ends_the_whole_group(tmp_path: Path, times: int) -> None:
                 Shell(shell=script), cwd="/", environment={}, timeout=60, say=lambda line: None
             )
         )
-        while not (pid.exists() and pid.read_text()):  # noqa: ASYNC110
+        while not (pid.exists() and pid.read_text()):
             await asyncio.sleep(0.01)
         for _ in range(times):
             work.cancel()

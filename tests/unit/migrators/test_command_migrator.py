@@ -44,7 +44,7 @@ class FolderWorkshop:
         release: Release,
         command: Command,
         *,
-        timeout: float,  # noqa: ASYNC109
+        timeout: float,
         say: Say,
     ) -> Completed:
         self.timeouts.append(timeout)
