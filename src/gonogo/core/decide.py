@@ -48,7 +48,8 @@ def blocking(judged: Sequence[Judged], waivers: Sequence[Waiver], now: float) ->
 
 
 def _waiver(one: Judged, waivers: Sequence[Waiver], now: float) -> Waiver | None:
-    fitting = (waiver for waiver in waivers if waiver.step == one.step and waiver.until > now)
+    names = (one.step, one.step.partition(":")[0])
+    fitting = (waiver for waiver in waivers if waiver.step in names and waiver.until > now)
     return next(fitting, None)
 
 
@@ -114,5 +115,5 @@ def window(facts: dict[str, Any], no_go: Sequence[str], minimum: int, complete: 
         return Decision(answer=Answer.UNDECIDED, reasons=tuple(missing))
     if not complete:
         return Decision(answer=Answer.UNDECIDED, reasons=("the window is not over",))
-    calm = tuple(explain(parse(text), facts) for text in no_go)
+    calm = tuple(explain(parse(text), facts).replace(", wanted ", ", no-go if ") for text in no_go)
     return Decision(answer=Answer.GO, reasons=calm)

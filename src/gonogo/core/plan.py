@@ -8,6 +8,7 @@ from typing import Any
 
 from gonogo.model.condition import evaluate, parse
 from gonogo.model.duration import seconds
+from gonogo.model.errors import BadConfiguration
 from gonogo.model.plain import plain
 from gonogo.model.plan import Operation, Plan, PlanPhase, PlanStep
 from gonogo.model.procedure import Kind, Phase, Procedure, Step
@@ -31,6 +32,7 @@ def make_plan(
     """Every step of the run in order. Reads nothing: whatever it needs is in the arguments."""
     planner = _Planner(scene, catalogue, circumstances)
     phases = tuple(planner.phase(phase) for phase in procedure.phases)
+    _distinct([step.id for phase in phases for step in phase.steps])
     return Plan(
         run=circumstances.run,
         app=scene.configuration.app,
@@ -60,7 +62,8 @@ class _Planner:
         self.not_configured: list[str] = []
 
     def phase(self, phase: Phase) -> PlanPhase:
-        steps = [planned for step in phase.steps for planned in self._expand(step)]
+        made = {step.id: self._expand(step) for step in phase.steps}
+        steps = [with_needs(step, made) for planned in made.values() for step in planned]
         return PlanPhase(
             id=phase.id,
             title=phase.title or phase.id,
@@ -128,7 +131,10 @@ class _Planner:
                 wanted.append(entry)
         if not wanted:
             self.not_configured.append(f"checks of the team {stage} the release")
-        return wanted
+        return [
+            {**entry, "id": f"{entry['id']}:{stage}"} if entry.get("run") == "both" else entry
+            for entry in wanted
+        ]
 
     def _team(self, entry: dict[str, Any]) -> list[PlanStep]:
         return self._check(
@@ -174,7 +180,6 @@ class _Planner:
                 step,
                 id=step.id + suffix,
                 settings={**step.settings, **about},
-                needs=tuple(need + suffix if service else need for need in step.needs),
             )
         )
         if step.undo is None:
@@ -197,6 +202,19 @@ class _Planner:
             operations=tuple(plugin.describe(settings, self._scene)),
             loses_data=plugin.loses_data,
         )
+
+
+def _distinct(ids: Sequence[str]) -> None:
+    """A step is known by its id, so there are no two with the same."""
+    twice = sorted({id for id in ids if ids.count(id) > 1})
+    if twice:
+        raise BadConfiguration([f"two steps have the id {', '.join(twice)}: give one another id"])
+
+
+def with_needs(step: PlanStep, made: Mapping[str, Sequence[PlanStep]]) -> PlanStep:
+    """A step whose needs name planned steps: of one made for every service, all of them."""
+    needs = [planned.id for need in step.needs for planned in made.get(need, ())]
+    return replace(step, needs=tuple(needs))
 
 
 def _facts(scene: Scene, circumstances: Circumstances) -> dict[str, Any]:

@@ -69,7 +69,9 @@ class Run:
             return trouble
         judged: list[Judged] = []
         for batch in batches(phase):
-            if batch[0].kind is not Kind.CHECK and (trouble := self._stop(judged)):
+            if any(step.kind is not Kind.CHECK for step in batch) and (
+                trouble := self._stop(judged)
+            ):
                 return trouble
             for step, finding in zip(batch, await self._batch(batch, phase), strict=True):
                 judged.append(judgement(step, finding))
@@ -131,9 +133,7 @@ class Run:
         if answer == Answer.GO or phase.gate == "report":
             return None
         if answer == Answer.UNDECIDED:
-            finding = await self._sign_off(
-                f"gate:{phase.id}", "undecided: " + "; ".join(decision["reasons"][1:])
-            )
+            finding = await self._sign_off(f"gate:{phase.id}", "; ".join(decision["reasons"][1:]))
             if finding.verdict is Verdict.PASS:
                 return None
             kind = "aborted" if finding.facts.get("aborted") else "no-go"
