@@ -29,6 +29,8 @@ from gonogo.ports import Durable, Journal, Scene, Worker
 from gonogo.targets.files import this_worker
 from gonogo.wiring import PackageCatalogue, Site, clock, site_of
 
+log = logging.getLogger("gonogo")
+
 BEAT = 30.0
 """Seconds between two signs of life in the lock on the target."""
 
@@ -83,32 +85,48 @@ def _locked(file: IO[str]) -> bool:
 
 
 def interpreter(site: Site) -> Callable[[dict[str, Any], Durable], Any]:
-    """The function the durable worker calls: a run from its plan's plain values."""
+    """The function the durable worker calls: a run from its plan's plain values.
+
+    It never fails: a run that was overtaken ends as refused, and an error in gonogo itself is
+    written down and leaves the run where it is, to be resumed.
+    """
 
     async def interpret(data: dict[str, Any], durable: Durable) -> dict[str, Any]:
         plan = Plan.from_json(data)
         here = replace(site_of(plan), project=site.project)
-        scene = run_scene(here, plan)
-        tenancy = Tenancy(plan, scene, here.journal)
-        bench = Bench(
-            scene=scene,
-            catalogue=PackageCatalogue(),
-            journal=here.journal,
-            fence=tenancy.fence,
-        )
-        beating = asyncio.create_task(tenancy.beat())
         try:
-            await scene.host.end_orphans()
-            await tenancy.adopt()
-            run = Run(plan=plan, bench=bench, durable=durable, hold=tenancy.hold)
-            ended = await run.interpret()
-            if not plan.only_looks and (anchor := here.journal.head()):
-                await scene.target.keep_anchor(anchor)
-            return ended
-        finally:
-            beating.cancel()
+            return await _interpret(plan, here, durable)
+        except Refused as error:
+            body = {"outcome": "refused", "headline": error.message, "next": error.next_step}
+            return here.journal.append(plan.run, "ended", body).body
+        except Exception as error:
+            log.exception("run %s", plan.run)
+            body = {"found": f"{type(error).__name__}: {error}"}
+            crashes = sum(one.kind == "crashed" for one in here.journal.events(plan.run))
+            here.journal.append(plan.run, "crashed", body, attempt=crashes)
+            await asyncio.Event().wait()
+            raise
 
     return interpret
+
+
+async def _interpret(plan: Plan, here: Site, durable: Durable) -> dict[str, Any]:
+    scene = run_scene(here, plan)
+    tenancy = Tenancy(plan, scene, here.journal)
+    bench = Bench(
+        scene=scene, catalogue=PackageCatalogue(), journal=here.journal, fence=tenancy.fence
+    )
+    beating = asyncio.create_task(tenancy.beat())
+    try:
+        await scene.host.end_orphans()
+        await tenancy.adopt()
+        run = Run(plan=plan, bench=bench, durable=durable, hold=tenancy.hold)
+        ended = await run.interpret()
+        if not plan.only_looks and (anchor := here.journal.head()):
+            await scene.target.keep_anchor(anchor)
+        return ended
+    finally:
+        beating.cancel()
 
 
 def run_scene(site: Site, plan: Plan) -> Scene:
@@ -141,10 +159,20 @@ class Tenancy:
         self._held: Holder | None = None
 
     async def adopt(self) -> None:
-        """Take the lock over from this run's dead worker, if the run had it. Refused otherwise."""
+        """Take the lock over from this run's dead worker, if the run had it.
+
+        Refused when another run has the environment, or had it and left another release live.
+        """
+        if self._journal.find(self._plan.run, "lock") is None:
+            return
         there = await self._scene.lock.holder()
         if there and there.run == self._plan.run:
             self._held = await self._scene.lock.take(self._holder(there.mode, there.epoch))
+            return
+        if there:
+            raise Refused(f"run {there.run} of {there.person} has taken the environment over")
+        self._held = await self._scene.lock.take(self._holder(Hold.HOLD, 0))
+        await self._unchanged()
 
     async def hold(self, mode: Hold) -> None:
         """What a phase needs. The first hold refuses if the live release is not the planned one."""
@@ -160,6 +188,7 @@ class Tenancy:
         if first:
             self._note_overtaken()
             await self._unchanged()
+            self._journal.append(self._plan.run, "lock", {"epoch": self._held.epoch})
 
     def _note_overtaken(self) -> None:
         """Whose place this run took: a dead worker's, or anybody's in an emergency."""
@@ -182,7 +211,7 @@ class Tenancy:
                 try:
                     await self._scene.lock.take(self._holder(self._held.mode, self._held.epoch))
                 except Refused as error:
-                    logging.getLogger("gonogo").warning("the lock was lost: %s", error.message)
+                    log.warning("the lock was lost: %s", error.message)
                     return
 
     async def _unchanged(self) -> None:

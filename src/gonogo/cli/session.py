@@ -107,6 +107,7 @@ def _follow(
 ) -> ExitCode:
     screen = Screen(console, plan, quiet=json)
     screen.header()
+    before = max((event.sequence for event in site.journal.events(plan.run)), default=0)
     seen = 0
 
     def look() -> list[Event]:
@@ -117,6 +118,8 @@ def _follow(
             for event in (tick or look)():
                 seen = event.sequence
                 screen.show(event)
+                if event.kind == "crashed" and event.sequence > before:
+                    raise _crashed(plan, event)
                 if event.kind == "ended":
                     return _answer(site, plan, event.body, console, json)
             if not wait and waiting_for(site.journal.events(plan.run)):
@@ -148,6 +151,13 @@ def _ask(site: Site, plan: Plan, console: Console) -> None:
 
 def _stopped(plan: Plan) -> GonogoError:
     return Interrupted(f"stopped; run {plan.run} can go on", next_step=f"gonogo resume {plan.run}")
+
+
+def _crashed(plan: Plan, event: Event) -> GonogoError:
+    return GonogoError(
+        f"an error in gonogo itself: {event.body['found']}; the log has the details",
+        next_step=f"gonogo resume {plan.run} goes on, gonogo abort {plan.run} undoes",
+    )
 
 
 def _answer(

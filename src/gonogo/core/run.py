@@ -237,7 +237,8 @@ class Run:
             answer = await self._sign_off("roll-back", f"roll back? {trouble.found}")
             if answer.verdict is not Verdict.PASS and not answer.facts.get("aborted"):
                 return "partial"
-        await self._hold_to_undo()
+        if not await self._hold_to_undo():
+            return "partial"
         undone: list[Verdict | None] = []
         for undo in undos:
             undone.append(await self._undo(undo))
@@ -247,12 +248,20 @@ class Run:
             return "partial"
         return trouble.kind if set(undone) == {Verdict.SKIP} else "rolled-back"
 
-    async def _hold_to_undo(self) -> None:
-        async def act() -> dict[str, Any]:
-            await self.hold(Hold.HOLD)
-            return {}
+    async def _hold_to_undo(self) -> bool:
+        """Whether the environment is still this run's; what another run changed is left alone."""
 
-        await self.durable.step("hold:undo", act)
+        async def act() -> dict[str, Any]:
+            try:
+                await self.hold(Hold.HOLD)
+            except Refused as error:
+                body = {"verdict": str(Verdict.ERROR), "found": error.message}
+                self.bench.journal.append(self.plan.run, "result", body, step="hold:undo")
+                return {"held": False}
+            return {"held": True}
+
+        held: bool = (await self.durable.step("hold:undo", act))["held"]
+        return held
 
     async def _undo(self, undo: PlanStep) -> Verdict | None:
         """Undo one step; one that loses data asks first. None: it is not undone."""
