@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -39,8 +40,13 @@ FIRST_DATE = 1_767_225_600  # 2026-01-01 00:00:00 UTC
 ONE_DAY = 86_400
 
 
-def make_releases(directory: Path | str) -> dict[str, str]:
-    """Make the repository in a new or empty directory; return the commit of each tag."""
+def make_releases(
+    directory: Path | str, *, replace: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Make the repository in a new or empty directory; return the commit of each tag.
+
+    replace says what gonogo.yml is to hold in place of what, such as another port.
+    """
     target = Path(directory)
     if target.exists() and any(target.iterdir()):
         raise FileExistsError(f"{target} is not empty")
@@ -52,11 +58,23 @@ def make_releases(directory: Path | str) -> dict[str, str]:
         shutil.copytree(
             source, target, ignore=LEFT_OUT, copy_function=shutil.copyfile, dirs_exist_ok=True
         )
+        if overlay is None:
+            _replace(target / "gonogo.yml", replace or {})
         commits[tag] = _commit(target, tag, message, FIRST_DATE + number * ONE_DAY)
         if overlay is None:
             _git(target, "checkout", "--quiet", "--detach")
     _git(target, "checkout", "--quiet", "main")
     return commits
+
+
+def _replace(file: Path, texts: Mapping[str, str]) -> None:
+    """Put the new texts in place of the old ones, each of which must be there."""
+    content = file.read_text()
+    for old, new in texts.items():
+        if old not in content:
+            raise ValueError(f"{file.name} does not hold {old!r}")
+        content = content.replace(old, new)
+    file.write_text(content)
 
 
 def _commit(target: Path, tag: str, message: str, date: int) -> str:

@@ -40,11 +40,15 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Completed:
-    """A command that ended: exit code, its last output (at most 64 KiB), seconds it took."""
+    """A command that ended: exit code, its last output (at most 64 KiB), seconds it took.
+
+    output has standard output and standard error as they came, stdout the former alone.
+    """
 
     code: int
     output: str
     seconds: float
+    stdout: str = ""
 
 
 class Host(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -86,11 +85,9 @@ def test_standins_speak_the_documented_protocols(standins: str) -> None:
 
 
 @pytest.fixture
-def postgres() -> Iterator[str]:
+def postgres(postgres_url: str) -> Iterator[str]:
     """The address of an empty schema in the PostgreSQL database for tests."""
-    url = os.environ.get("GONOGO_TEST_POSTGRES", "")
-    if not url:
-        pytest.skip("GONOGO_TEST_POSTGRES is not set")
+    url = postgres_url
     psycopg = pytest.importorskip("psycopg")
     schema = f"portal_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as connection:
@@ -107,12 +104,9 @@ def test_postgres(start: Any, postgres: str, tools: Any) -> None:
     _order_is_carried_out(start, tools, DATABASE_URL=postgres)
 
 
-def test_redis_queue(start: Any, database: str, tools: Any) -> None:
-    url = os.environ.get("GONOGO_TEST_REDIS", "")
-    if not url:
-        pytest.skip("GONOGO_TEST_REDIS is not set")
+def test_redis_queue(start: Any, database: str, redis_url: str, tools: Any) -> None:
     pytest.importorskip("redis")
-    _order_is_carried_out(start, tools, DATABASE_URL=database, REDIS_URL=url)
+    _order_is_carried_out(start, tools, DATABASE_URL=database, REDIS_URL=redis_url)
 
 
 def _order_is_carried_out(start: Any, tools: Any, **settings: str) -> None:

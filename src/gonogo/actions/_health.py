@@ -55,5 +55,5 @@ async def wait_healthy(instance: Instance, service: Service, scene: Scene) -> fl
         scene.say(line)
     raise PermanentError(
         f"{instance.name} did not get healthy: {found.strip()}",
-        next_step=f"gonogo logs {scene.environment.name} {instance.service}",
+        next_step=f"gonogo logs {instance.service} -e {scene.environment.name}",
     )

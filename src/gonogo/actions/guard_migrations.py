@@ -38,7 +38,7 @@ class GuardMigrations:
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         names = await _pending(scene) or []
         raise Refused(
-            f"{len(names)} migrations are pending, and update never migrates: {', '.join(names)}",
+            f"migrations are pending, and update never migrates: {', '.join(names)}",
             next_step=f"gonogo migrate {scene.environment.name}",
         )
 

@@ -32,8 +32,7 @@ class GuardSchema:
         then = manifests.get(scene.release.id)
         if then and then.schema == await scene.database.fingerprint():
             return passed("the schema is the one that release ran on")
-        database = scene.environment.database
-        if database and database.migrations and database.migrations.online:
+        if _declared_online(scene):
             return Finding(
                 verdict=Verdict.WARN,
                 found="the schema has moved since; its migrations are declared `online`",
@@ -55,6 +54,14 @@ class GuardSchema:
         raise Refused(
             "the schema has moved since that release, and it may not work on it", next_step=advice
         )
+
+
+def _declared_online(scene: Scene) -> bool:
+    """What the live release, whose migrations moved the schema, says of them."""
+    configuration = scene.previous.configuration if scene.previous else {}
+    environment = configuration.get("environments", {}).get(scene.environment.name, {})
+    migrations = (environment.get("database") or {}).get("migrations") or {}
+    return bool(migrations.get("online"))
 
 
 ACTION: Action[Settings] = GuardSchema()

@@ -18,8 +18,8 @@ from gonogo.wiring import Site, clock
 
 def sign_off(site: Site, run: str, step: str, *, by: str, reason: str, approved: bool) -> RunView:
     """Answer a sign-off the run waits for. Refused when it waits for none of that name."""
-    view = find_run(site.journal, run)
-    pending = waiting_for(site.journal.events(view.id))
+    view = find_run(site.journal, run, clock().now())
+    pending = waiting_for(site.journal.events(view.id), clock().now())
     wanted = pending.step if pending and pending.body["for"] == "sign-off" else ""
     if wanted != step:
         what = f"it waits for {wanted}" if wanted else "it waits for no sign-off"
@@ -51,7 +51,7 @@ def _refuse_without_role(site: Site, view: RunView, step: str, by: str) -> None:
 
 def ask_abort(site: Site, run: str, by: str) -> RunView:
     """Ask a run to abort. Refused when it is over."""
-    view = find_run(site.journal, run)
+    view = find_run(site.journal, run, clock().now())
     if view.over:
         raise Refused(f"run {view.id} is over: {view.outcome}", next_step=f"gonogo show {view.id}")
     site.journal.append(view.id, "abort", {"by": person(by)})

@@ -53,13 +53,13 @@ def all_runs(journal: Journal) -> list[RunView]:
     return [_view(event, ended.get(event.run)) for event in reversed(journal.of_kind("planned"))]
 
 
-def unfinished(journal: Journal) -> list[RunView]:
+def unfinished(journal: Journal, now: float) -> list[RunView]:
     """Runs that hold the environment and have not ended, newest first."""
     runs = (run for run in all_runs(journal) if run.holds and not run.over)
-    return [with_waiting(run, journal) for run in runs]
+    return [with_waiting(run, journal, now) for run in runs]
 
 
-def find_run(journal: Journal, wanted: str) -> RunView:
+def find_run(journal: Journal, wanted: str, now: float) -> RunView:
     """A run by its id, the beginning of one, or `last`. NotFound says which there are."""
     runs = all_runs(journal)
     fitting = [run for run in runs if run.id == wanted] or [
@@ -68,17 +68,17 @@ def find_run(journal: Journal, wanted: str) -> RunView:
     if wanted == "last":
         fitting = runs[:1]
     if len(fitting) == 1:
-        return with_waiting(fitting[0], journal)
+        return with_waiting(fitting[0], journal, now)
     known = ", ".join(run.id for run in (fitting or runs)[:5]) or "there are none yet"
     what = "more than one run begins with" if fitting else "there is no run"
     raise NotFound(f"{what} {wanted!r}", next_step=f"gonogo runs ({known})")
 
 
-def with_waiting(run: RunView, journal: Journal) -> RunView:
+def with_waiting(run: RunView, journal: Journal, now: float) -> RunView:
     """The same run with what it waits for now."""
     if run.over:
         return run
-    pending = waiting_for(journal.events(run.id))
+    pending = waiting_for(journal.events(run.id), now)
     if pending is None:
         return run
     what = pending.body.get("title", "")
@@ -86,15 +86,15 @@ def with_waiting(run: RunView, journal: Journal) -> RunView:
     return RunView(**{**run.__dict__, "waiting": text})
 
 
-def waiting_for(events: Sequence[Event]) -> Event | None:
-    """The wait that has not been answered yet, if the run is in one."""
-    waits = [event for event in events if event.kind == "waiting"]
-    for wait in reversed(waits):
-        later = [event for event in events if event.sequence > wait.sequence]
-        if wait.body["for"] == "sign-off":
-            if not any(one.step == wait.step and one.kind == "result" for one in later):
-                return wait
-        elif not any(one.kind in ("phase", "started", "ended") for one in later):
+def waiting_for(events: Sequence[Event], now: float) -> Event | None:
+    """The wait that nothing has ended yet: no answer, no abort, and its time has not come."""
+    if any(event.kind in ("abort", "ended") for event in events):
+        return None
+    answered = {event.step for event in events if event.kind in ("sign-off", "result")}
+    for wait in reversed([event for event in events if event.kind == "waiting"]):
+        if wait.body["for"] == "sign-off" and wait.step not in answered:
+            return wait
+        if wait.body["for"] == "time" and wait.body["until"] > now:
             return wait
     return None
 

@@ -208,9 +208,10 @@ def resume(
     """Go on with a run that was interrupted or stopped."""
     from gonogo.app.runs import find_run
     from gonogo.cli.session import go_on
+    from gonogo.wiring import clock
 
     site = _site(environment)
-    view = find_run(site.journal, run)
+    view = find_run(site.journal, run, clock().now())
     if view.over:
         raise Refused(f"run {view.id} is over: {view.outcome}", next_step=f"gonogo show {view.id}")
     raise typer.Exit(go_on(site, view.id, _console(), json=json, wait=not no_wait))

@@ -17,7 +17,7 @@ from gonogo.cli.session import SERVICE
 from gonogo.model.errors import Refused
 from gonogo.model.plan import Plan
 from gonogo.ports import Worker
-from gonogo.wiring import Site
+from gonogo.wiring import Site, clock
 
 
 def serve(site: Site, console: Console) -> None:
@@ -30,7 +30,7 @@ def serve(site: Site, console: Console) -> None:
         taken: set[str] = set()
         with contextlib.suppress(KeyboardInterrupt):
             while True:
-                for run in unfinished(site.journal):
+                for run in unfinished(site.journal, clock().now()):
                     if run.id not in taken:
                         taken.add(run.id)
                         _take(site, worker, run.id, console)

@@ -6,6 +6,7 @@ resumable. When a service owns the data directory, the service works and the com
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ from gonogo.cli.screen import Screen, as_json
 from gonogo.model.errors import ExitCode, GonogoError, Interrupted, Refused
 from gonogo.model.event import Event
 from gonogo.model.plan import Plan
-from gonogo.wiring import Site
+from gonogo.wiring import Site, clock
 
 SERVICE = "the gonogo service"
 """How a service names itself as the owner of a data directory."""
@@ -59,7 +60,7 @@ def go_on(site: Site, run: str, console: Console, *, json: bool, wait: bool = Tr
 
 
 def _refuse_unfinished(site: Site) -> None:
-    for run in unfinished(site.journal):
+    for run in unfinished(site.journal, clock().now()):
         state = f"waits for {run.waiting}" if run.waiting else "was interrupted"
         raise Refused(
             f"run {run.id} of {run.by} is not over: it {state}",
@@ -71,9 +72,13 @@ def _keep_plan(site: Site, plan: Plan) -> None:
     """Write the plan into the journal. Refused if a secret's value stands in it."""
     data = plan.to_json()
     if site.redactor.value(data) != data:
+        text = as_json(data)
+        seen = [name for name, one in site.values().variables().items() if one.reveal() in text]
         raise Refused(
-            "the value of a secret variable stands in gonogo.yml or in the name of something",
-            next_step="write ${NAME} in its place, or declare the variable's type as text",
+            f"the value of {', '.join(seen) or 'a secret'} stands in gonogo.yml as it is, "
+            "and the record would show it",
+            next_step="write ${NAME} in its place; if it is no secret, declare it as enum, "
+            "integer, port, boolean, origin or url",
         )
     site.journal.append(plan.run, "planned", {"plan": data})
 
@@ -81,15 +86,17 @@ def _keep_plan(site: Site, plan: Plan) -> None:
 def _work(site: Site, plan: Plan, console: Console, *, json: bool, wait: bool) -> ExitCode:
     signal.signal(signal.SIGTERM, _on_sigterm)
     interpret = interpreter(site)
-    worker = site.looker(interpret) if plan.only_looks else site.worker(interpret)
-    try:
-        keeper = Keeper(site, worker)
-        worker.work(plan)
-        return _follow(
-            site, plan, console, json=json, tick=lambda: keeper.tick(plan.run), wait=wait
-        )
-    finally:
-        worker.close()
+    with contextlib.ExitStack() as leaving:
+        try:
+            worker = site.looker(interpret) if plan.only_looks else site.worker(interpret)
+            leaving.callback(worker.close)
+            keeper = Keeper(site, worker)
+            worker.work(plan)
+            return _follow(
+                site, plan, console, json=json, tick=lambda: keeper.tick(plan.run), wait=wait
+            )
+        except (_Stop, KeyboardInterrupt):
+            raise _stopped(plan) from None
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
@@ -122,7 +129,7 @@ def _follow(
                     raise _crashed(plan, event)
                 if event.kind == "ended":
                     return _answer(site, plan, event.body, console, json)
-            if not wait and waiting_for(site.journal.events(plan.run)):
+            if not wait and waiting_for(site.journal.events(plan.run), clock().now()):
                 screen.close()
                 return _answer(site, plan, {"outcome": "waiting"}, console, json)
             time.sleep(TICK)

@@ -80,7 +80,9 @@ async def _status(site: Site) -> dict[str, Any]:
         if holder
         else "",
         "copy": _copy_line(copies[0].name, copies[0].at) if copies else "",
-        "runs": [{"run": run.id, "state": _state(run)} for run in unfinished(site.journal)],
+        "runs": [
+            {"run": run.id, "state": _state(run)} for run in unfinished(site.journal, clock().now())
+        ],
     }
 
 
@@ -138,13 +140,16 @@ def _new_lines(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
 
 def show_runs(site: Site, *, number: int, json: bool) -> None:
     """A line for each run."""
-    found = [with_waiting(run, site.journal) for run in all_runs(site.journal)[:number]]
+    now = clock().now()
+    found = [with_waiting(run, site.journal, now) for run in all_runs(site.journal)[:number]]
     if json:
         _print_json(site, [{**run.__dict__, "state": _state(run)} for run in found])
         return
+    width = max((len(run.id) for run in found), default=0)
     for run in found:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.planned))
-        text = f"{at}  {run.id:<36} {run.release:<14} {run.by:<12} {_state(run)} {run.headline}"
+        headline = run.headline.partition("\n")[0]
+        text = f"{at}  {run.id:<{width}} {run.release:<14} {run.by:<12} {_state(run)} {headline}"
         typer.echo(site.redactor.text(text.rstrip()))
     if not found:
         typer.echo("No runs yet. Next: gonogo plan deploy")
@@ -160,7 +165,7 @@ def show_run(
     site: Site, wanted: str, *, html: Path | None, output: bool, follow: bool, json: bool
 ) -> None:
     """One run with its evidence."""
-    run = find_run(site.journal, wanted)
+    run = find_run(site.journal, wanted, clock().now())
     events = list(site.journal.events(run.id))
     if html:
         from gonogo.cli.page import page
@@ -184,7 +189,7 @@ def show_run(
 def _show_events(site: Site, run: RunView, events: Sequence[Event]) -> None:
     typer.echo(f"{run.id} · {run.procedure} · release {run.release or '-'} · by {run.by}")
     _show_lines(events)
-    pending = waiting_for(events) if not run.over else None
+    pending = waiting_for(events, clock().now()) if not run.over else None
     if pending and pending.body["for"] == "sign-off":
         typer.echo(f"Next: gonogo approve {run.id} {pending.step}")
     elif not run.over:

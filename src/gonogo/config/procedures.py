@@ -77,13 +77,20 @@ def step(data: Mapping[str, Any]) -> Step:
         settings=dict(data.get("with", {})),
         when=data.get("when", ""),
         needs=tuple(data.get("needs", ())),
-        timeout=seconds(data.get("timeout", "5m")),
+        timeout=_timeout(kind, data),
         retries=data.get("retries", 0),
         critical=data.get("severity", "critical") == "critical",
         undo=Undo(use=undo["do"].replace("-", "_"), settings=undo.get("with", {}))
         if undo
         else None,
     )
+
+
+def _timeout(kind: Kind, data: Mapping[str, Any]) -> float:
+    """Seconds; 0, no limit, for a sign-off that does not say."""
+    if "timeout" in data:
+        return seconds(data["timeout"])
+    return 0.0 if kind is Kind.SIGN_OFF else 300.0
 
 
 def _insert(name: str, data: dict[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

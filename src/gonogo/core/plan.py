@@ -124,6 +124,9 @@ class _Planner:
         return [replace(self._plain(step), operations=operations)]
 
     def _team_checks(self, stage: str) -> list[dict[str, Any]]:
+        if stage == "after" and self._scene.release is None:
+            self.not_configured.append("checks after a release: nothing is deployed yet")
+            return []
         wanted = []
         for entry in self._scene.environment.checks:
             plugin = self._catalogue.check(entry["use"])

@@ -7,23 +7,18 @@ the clock) is read inside durable steps only, so that a replay takes the same wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from gonogo.core import decide
 from gonogo.core.perform import Bench, nothing_to_do, perform
+from gonogo.core.waiting import Take, Waiting
 from gonogo.model.errors import Refused
 from gonogo.model.evidence import Finding, Verdict
 from gonogo.model.gate import Answer, Judged, Waiver
 from gonogo.model.plan import Plan, PlanPhase, PlanStep
 from gonogo.model.procedure import Hold, Kind
 from gonogo.ports import Durable
-
-LONGEST_PAUSE = 60.0
-"""Seconds after which a waiting run looks again even if nobody woke it."""
-
-Take = Callable[[Hold], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +81,13 @@ class Run:
 
     async def _batch(self, batch: list[PlanStep], phase: PlanPhase) -> list[Finding]:
         limit = asyncio.Semaphore(phase.parallel)
-        return await asyncio.gather(*(self._step(step, limit) for step in batch))
+        return await asyncio.gather(*(self._step(step, phase, limit) for step in batch))
 
-    async def _step(self, step: PlanStep, limit: asyncio.Semaphore) -> Finding:
+    async def _step(self, step: PlanStep, phase: PlanPhase, limit: asyncio.Semaphore) -> Finding:
         if step.kind is Kind.SIGN_OFF:
-            return await self._sign_off(step.id, step.title or step.use)
+            return await self.waiting.sign_off(
+                step.id, step.title or step.use, then=phase.hold, within=step.timeout
+            )
         if step.kind is Kind.DO and not step.skip:
             self.touched.append(step)
 
@@ -133,7 +130,8 @@ class Run:
         if answer == Answer.GO or phase.gate == "report":
             return None
         if answer == Answer.UNDECIDED:
-            finding = await self._sign_off(f"gate:{phase.id}", "; ".join(decision["reasons"][1:]))
+            title = "; ".join(decision["reasons"][1:])
+            finding = await self.waiting.sign_off(f"gate:{phase.id}", title, then=phase.hold)
             if finding.verdict is Verdict.PASS:
                 return None
             kind = "aborted" if finding.facts.get("aborted") else "no-go"
@@ -145,80 +143,24 @@ class Run:
 
     # -- waiting --------------------------------------------------------------------------------
 
+    @property
+    def waiting(self) -> Waiting:
+        """How this run waits."""
+        return Waiting(plan=self.plan, bench=self.bench, durable=self.durable, hold=self.hold)
+
     async def _wait_for_start(self, phase: PlanPhase) -> Trouble | None:
         if phase.at is None:
             return await self._aborted(f"abort?:{phase.id}")
         due = self.plan.t_zero + phase.at
-
-        def look() -> dict[str, Any]:
-            left = due - self.bench.scene.clock.now()
-            if left <= 0:
-                return {"ready": True}
-            what = {"for": "time", "until": due, "title": phase.title}
-            self.bench.journal.append(self.plan.run, "waiting", what, step=phase.id)
-            return {"ready": False, "seconds": left}
-
-        answer = await self._wait(f"start:{phase.id}", look)
-        return _abort_trouble(answer)
-
-    async def _sign_off(self, step: str, title: str, *, abortable: bool = True) -> Finding:
-        """Wait until somebody answered with `gonogo approve` (or until the run is aborted).
-
-        Not abortable: what is asked while a run is taken back, which an abort led to.
-        """
-
-        def look() -> dict[str, Any]:
-            answer = self.bench.journal.find(self.plan.run, "sign-off", step=step)
-            if answer:
-                return {"ready": True, **answer.body}
-            what = {"for": "sign-off", "title": title}
-            self.bench.journal.append(self.plan.run, "waiting", what, step=step)
-            return {"ready": False, "seconds": LONGEST_PAUSE}
-
-        answer = await self._wait(f"sign-off:{step}", look, abortable=abortable)
-        if "aborted" in answer:
-            finding = Finding(
-                verdict=Verdict.ERROR,
-                found=f"aborted by {answer['aborted']}",
-                facts={"aborted": True},
-            )
-        else:
-            reason = f": {answer['reason']}" if answer.get("reason") else ""
-            said = "approved" if answer["approved"] else "refused"
-            finding = Finding(
-                verdict=Verdict.PASS if answer["approved"] else Verdict.FAIL,
-                found=f"{said} by {answer['by']}{reason}",
-            )
-
-        async def record() -> dict[str, Any]:
-            body = finding.to_json()
-            return self.bench.journal.append(self.plan.run, "result", body, step=step).body
-
-        return Finding.from_json(await self.durable.step(step, record))
-
-    async def _wait(
-        self, name: str, look: Callable[[], dict[str, Any]], *, abortable: bool = True
-    ) -> dict[str, Any]:
-        """Look, and pause until the look says ready or somebody aborts."""
-        turn = 0
-        while True:
-            turn += 1
-
-            async def act() -> dict[str, Any]:
-                abort = abortable and self.bench.journal.find(self.plan.run, "abort")
-                return {"ready": True, "aborted": abort.body["by"]} if abort else look()
-
-            answer = await self.durable.step(f"{name}:{turn}", act)
-            if answer["ready"]:
-                return answer
-            await self.durable.pause(min(answer["seconds"], LONGEST_PAUSE))
+        by = await self.waiting.until(phase.id, due, phase.title, phase.hold)
+        return _abort_trouble({"aborted": by} if by else {}, phase.id)
 
     async def _aborted(self, name: str) -> Trouble | None:
         async def act() -> dict[str, Any]:
             abort = self.bench.journal.find(self.plan.run, "abort")
             return {"aborted": abort.body["by"]} if abort else {}
 
-        return _abort_trouble(await self.durable.step(name, act))
+        return _abort_trouble(await self.durable.step(name, act), name.partition(":")[2])
 
     # -- taking back ----------------------------------------------------------------------------
 
@@ -232,9 +174,11 @@ class Run:
         await self.durable.step("trouble", record)
         undos = [step.undo for step in reversed(self.touched) if step.undo]
         if not undos:
-            return "failed" if trouble.kind == "aborted" and self.touched else trouble.kind
+            return trouble.kind
         if trouble.kind == "no-go" and self.plan.on_no_go == "ask":
-            answer = await self._sign_off("roll-back", f"roll back? {trouble.found}")
+            answer = await self.waiting.sign_off(
+                "roll-back", f"roll back? {trouble.found}", then=Hold.RESERVE
+            )
             if answer.verdict is not Verdict.PASS and not answer.facts.get("aborted"):
                 return "partial"
         if not await self._hold_to_undo():
@@ -268,7 +212,9 @@ class Run:
         if undo.loses_data and await self._needed(undo):
             last = [operation.what for operation in undo.operations[-1:]]
             title = ": ".join([f"{undo.title or undo.id} loses data", *last])
-            answer = await self._sign_off(f"allow:{undo.id}", title, abortable=False)
+            answer = await self.waiting.sign_off(
+                f"allow:{undo.id}", title, then=Hold.HOLD, abortable=False
+            )
             if answer.verdict is not Verdict.PASS:
                 return None
 
@@ -342,7 +288,7 @@ def headline(bad: list[Judged]) -> Trouble:
     )
 
 
-def _abort_trouble(answer: dict[str, Any]) -> Trouble | None:
+def _abort_trouble(answer: dict[str, Any], phase: str) -> Trouble | None:
     if "aborted" not in answer:
         return None
-    return Trouble(kind="aborted", step="", found=f"aborted by {answer['aborted']}")
+    return Trouble(kind="aborted", step=phase, found=f"aborted by {answer['aborted']}")

@@ -24,12 +24,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gonogo.engines import _files, _processes, launcher
+from gonogo.engines._references import filled, filled_command, plain
 from gonogo.engines._supervisord import ENDED, State, Supervisor, include_text
 from gonogo.model.configuration import Command, Service, Shell
 from gonogo.model.duration import seconds, spoken
 from gonogo.model.errors import GonogoError, PermanentError, TemporaryError
 from gonogo.model.plan import Operation
-from gonogo.model.reference import REFERENCE
 from gonogo.model.release import Release
 from gonogo.model.secret import Secret
 from gonogo.model.target import Instance
@@ -224,16 +224,13 @@ class LocalEngine:
         facts = {**self._facts, "release": labels.release}
         values: dict[str, str | Secret] = {**facts, **given, **own}
         environment = {name: os.environ[name] for name in _BASE if name in os.environ}
-        environment |= {name: _plain(value) for name, value in given.items()}
+        environment |= {name: plain(value) for name, value in given.items()}
         for name, text in settings.environment.items():
-            environment[name] = _filled(text, values, f"environment of {labels.service}: {name}")
+            environment[name] = filled(text, values, f"environment of {labels.service}: {name}")
         name = labels.instance("", "").name
         command = _command(labels.service, settings)
-        open_values = {key: value for key, value in values.items() if isinstance(value, str)}
         where = f"command of {labels.service}"
-        argv = _argv(command)
-        if not isinstance(command, Shell):
-            argv = [_filled(part, open_values, where, secrets=set(values)) for part in argv]
+        argv = _argv(filled_command(command, values, where))
         return {
             "folder": self._folder_of(labels.release),
             "argv": argv,
@@ -289,29 +286,6 @@ def _command(service: str, settings: Service) -> Command:
 
 def _argv(command: Command) -> list[str]:
     return ["sh", "-c", command.shell] if isinstance(command, Shell) else list(command)
-
-
-def _plain(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
-
-
-def _filled(
-    text: str, values: Mapping[str, str | Secret], where: str, secrets: set[str] | None = None
-) -> str:
-    """The text with its references put in."""
-
-    def put(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
-        if name in values:
-            return _plain(values[name])
-        if secrets and name in secrets:
-            raise PermanentError(
-                f"{where}: {match[0]} would be seen in the list of processes",
-                next_step="let the application read it from its environment, or use shell:",
-            )
-        raise PermanentError(f"{where}: {match[0]} is not set")
-
-    return REFERENCE.sub(put, text)
 
 
 def _checked(name: str) -> str:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gonogo.engines import _folders as folders
+from gonogo.engines._references import filled_command
 from gonogo.model.configuration import Build, Command, Shell
 from gonogo.model.duration import seconds
 from gonogo.model.errors import NotFound, PermanentError, Refused
@@ -42,7 +43,8 @@ _EXCERPT = 20
 class GitWorkshop:
     """Makes releases of project (a folder in a git repository) under root, on this machine.
 
-    environment_of gives the application's variables, resolved at the moment of use.
+    environment_of gives the application's variables, resolved at the moment of use; facts has
+    what `$url`, `$environment` and `$project` stand for.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class GitWorkshop:
         project: str,
         build: Build,
         environment_of: Callable[[str], Mapping[str, str | Secret]],
+        facts: Mapping[str, str],
     ) -> None:
         self._host = host
         self._root = Path(root)
@@ -59,6 +62,7 @@ class GitWorkshop:
         self._project = Path(project)
         self._build = build
         self._environment_of = environment_of
+        self._facts = facts
 
     def describe(self, release: Release) -> Sequence[Operation]:
         """What prepare will do."""
@@ -115,12 +119,16 @@ class GitWorkshop:
         """Run a command once in a release, with the application's variables."""
         folder = self._whole_folder(release.id)
         return await self._host.run(
-            command,
+            self._filled(command, release),
             cwd=str(folder),
             environment=self._environment_of(release.id),
             timeout=timeout,
             say=say,
         )
+
+    def _filled(self, command: Command, release: Release) -> Command:
+        values = {**self._facts, "release": release.id, **self._environment_of(release.id)}
+        return filled_command(command, values, f"command {_line(command)}")
 
     async def remove(self, release_id: str) -> None:
         """Remove a release's files."""
@@ -235,7 +243,7 @@ class GitWorkshop:
         for command in self._build.commands:
             say(f"$ {_line(command)}")
             done = await self._host.run(
-                command,
+                self._filled(command, release),
                 cwd=str(folder),
                 environment=self._environment_of(release.id),
                 timeout=max(0.1, deadline - time.monotonic()),
@@ -252,8 +260,10 @@ class GitWorkshop:
 def _unpack(archive: Path, folder: Path) -> None:
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    except tarfile.FilterError as error:
+            # Python 3.11.0 to 3.11.3 have no filter; what is unpacked is the team's own commit.
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+            tar.extractall(folder)
+    except tarfile.TarError as error:
         raise PermanentError(f"the commit holds a file that is not exported: {error}") from None
 
 

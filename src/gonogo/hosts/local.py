@@ -20,9 +20,11 @@ import shutil
 import signal
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gonogo.hosts._files import read_file, remove_file, write_file
 from gonogo.model.configuration import Command, Shell
@@ -79,22 +81,32 @@ class LocalHost:
         argv = _argv(command)
         variables = self._variables(environment)
         started = time.monotonic()
-        lines = _Lines(say)
+        both, alone = _Kept(), _Kept()
+        streams = [_Lines(say, [both, alone]), _Lines(say, [both])]
         async with _guarded() as guard:
-            reader, transport, writing = await _pipe()
+            pipes = [await _pipe(), await _pipe()]
             try:
-                process = await _spawn(argv, cwd, variables, writing)
+                process = await _spawn(argv, cwd, variables, [pipe.writing for pipe in pipes])
                 guard(process.pid)
-                await _finish(process, reader, lines, timeout)
+                follow = [
+                    stream.follow(pipe.reader) for stream, pipe in zip(streams, pipes, strict=True)
+                ]
+                await _finish(process, follow, streams, timeout)
             except TimeoutError:
                 raise TemporaryError(
                     f"{argv[0] if isinstance(command, tuple) else command.shell} "
                     f"was stopped: it took longer than {spoken(timeout)}"
                 ) from None
             finally:
-                transport.close()
+                for pipe in pipes:
+                    pipe.transport.close()
         code = process.returncode if process.returncode is not None else -1
-        return Completed(code=code, output=lines.kept(), seconds=time.monotonic() - started)
+        return Completed(
+            code=code,
+            output=both.text(),
+            stdout=alone.text(),
+            seconds=time.monotonic() - started,
+        )
 
     async def read(self, path: str) -> bytes | None:
         """A file's content; None when there is no such file."""
@@ -156,15 +168,31 @@ def orphans(mark: str) -> list[int]:
     return found
 
 
+class _Kept:
+    """The last lines, at most 64 KiB."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque()
+        self._size = 0
+
+    def add(self, line: str) -> None:
+        self._lines.append(line)
+        self._size += len(line.encode())
+        while self._size > KEPT_OUTPUT and len(self._lines) > 1:
+            self._size -= len(self._lines.popleft().encode())
+
+    def text(self) -> str:
+        return "".join(self._lines)
+
+
 class _Lines:
     """Cuts a stream of bytes into lines, says each, and keeps the last ones."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, kept: Sequence[_Kept]) -> None:
         self._say = say
         self._rest = bytearray()
         self._cut = False
-        self._kept: deque[str] = deque()
-        self._size = 0
+        self._kept = kept
         self.last = time.monotonic()
 
     async def follow(self, reader: asyncio.StreamReader) -> None:
@@ -177,10 +205,6 @@ class _Lines:
         """Say what came after the last line break."""
         if self._rest:
             self._line("")
-
-    def kept(self) -> str:
-        """The last lines, at most 64 KiB."""
-        return "".join(self._kept)
 
     def _take(self, chunk: bytes) -> None:
         *whole, rest = chunk.split(b"\n")
@@ -200,14 +224,9 @@ class _Lines:
             text += " [line cut]"
         self._rest.clear()
         self._cut = False
-        self._keep(text + ending)
+        for kept in self._kept:
+            kept.add(text + ending)
         self._say(text)
-
-    def _keep(self, line: str) -> None:
-        self._kept.append(line)
-        self._size += len(line.encode())
-        while self._size > KEPT_OUTPUT and len(self._kept) > 1:
-            self._size -= len(self._kept.popleft().encode())
 
 
 def _argv(command: Command) -> tuple[str, ...]:
@@ -240,7 +259,16 @@ async def _guarded() -> AsyncIterator[Callable[[int], None]]:
         await guardian.wait()
 
 
-async def _pipe() -> tuple[asyncio.StreamReader, asyncio.ReadTransport, int]:
+@dataclass(frozen=True, kw_only=True)
+class _Pipe:
+    """A pipe's reading end in asyncio and its writing end for a child."""
+
+    reader: asyncio.StreamReader
+    transport: asyncio.ReadTransport
+    writing: int
+
+
+async def _pipe() -> _Pipe:
     """A pipe of our own: asyncio's would make wait() wait for processes in the background."""
     reading, writing = os.pipe()
     reader = asyncio.StreamReader(limit=LONGEST_LINE)
@@ -248,18 +276,18 @@ async def _pipe() -> tuple[asyncio.StreamReader, asyncio.ReadTransport, int]:
     transport, _ = await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
     )
-    return reader, transport, writing
+    return _Pipe(reader=reader, transport=transport, writing=writing)
 
 
 async def _spawn(
-    argv: tuple[str, ...], cwd: str, variables: dict[str, str], writing: int
+    argv: tuple[str, ...], cwd: str, variables: dict[str, str], writing: Sequence[int]
 ) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=writing,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=writing[0],
+            stderr=writing[1],
             cwd=cwd,
             env=variables,
             start_new_session=True,
@@ -267,7 +295,8 @@ async def _spawn(
     except (OSError, ValueError) as error:
         raise _cannot_start(argv[0], cwd, variables, error) from None
     finally:
-        os.close(writing)
+        for descriptor in writing:
+            os.close(descriptor)
 
 
 def _cannot_start(
@@ -288,36 +317,39 @@ def _cannot_start(
 
 async def _finish(
     process: asyncio.subprocess.Process,
-    reader: asyncio.StreamReader,
-    lines: _Lines,
+    follow: Sequence[Coroutine[Any, Any, None]],
+    streams: Sequence[_Lines],
     limit: float,
 ) -> None:
     """Follow a command to its end; when that is cut short, end its whole group."""
-    reading = asyncio.create_task(lines.follow(reader))
+    reading = asyncio.ensure_future(asyncio.gather(*follow))
     ended = asyncio.create_task(process.wait())
     try:
         async with asyncio.timeout(limit):
-            await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {reading, ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if reading.done():
                 reading.result()
             await ended
-        await _drain(reading, lines)
+        await _drain(reading, streams)
     except BaseException:
         await _end(process)
         raise
     finally:
         for task in (reading, ended):
             task.cancel()
-    lines.flush()
+    for stream in streams:
+        stream.flush()
 
 
-async def _drain(reading: asyncio.Task[None], lines: _Lines) -> None:
+async def _drain(reading: asyncio.Future[Any], streams: Sequence[_Lines]) -> None:
     """Read the rest. A process left in the background keeps the pipe open: do not wait for it."""
     limit = time.monotonic() + _PATIENCE
-    lines.last = time.monotonic()
+    for stream in streams:
+        stream.last = time.monotonic()
     while not reading.done():
         now = time.monotonic()
-        if now >= limit or now - lines.last >= _QUIET:
+        if now >= limit or now - max(stream.last for stream in streams) >= _QUIET:
             return
         await asyncio.wait({reading}, timeout=0.05)
     reading.result()

@@ -23,6 +23,10 @@ CREATE TABLE IF NOT EXISTS {schema}.events (
 );
 CREATE INDEX IF NOT EXISTS events_by_kind ON {schema}.events (kind, sequence);
 CREATE INDEX IF NOT EXISTS events_by_run ON {schema}.events (run, sequence);
+CREATE OR REPLACE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'the journal is append-only'; END $$;
+CREATE OR REPLACE TRIGGER events_are_never_emptied BEFORE TRUNCATE ON {schema}.events
+  EXECUTE FUNCTION {schema}.refuse();
 CREATE OR REPLACE RULE events_are_never_changed AS ON UPDATE TO {schema}.events DO INSTEAD NOTHING;
 CREATE OR REPLACE RULE events_are_never_removed AS ON DELETE TO {schema}.events DO INSTEAD NOTHING;
 """

@@ -57,7 +57,9 @@ class LocalKit:
         def environment_of(release_id: str) -> Mapping[str, str | Secret]:
             return values(release_id).application()
 
-        workshop = GitWorkshop(host, str(root), str(project), environment.build, environment_of)
+        workshop = GitWorkshop(
+            host, str(root), str(project), environment.build, environment_of, facts
+        )
         database = environment.database
         sqlite = (
             SqliteDatabase(

@@ -33,16 +33,10 @@ class CommandMigrator:
         command = self._migrations.pending
         if command is None:
             return None
-        lines: list[str] = []
-
-        def listen(line: str) -> None:
-            lines.append(line)
-            say(line)
-
-        done = await self._workshop.run(release, command, timeout=_PENDING_TIMEOUT, say=listen)
+        done = await self._workshop.run(release, command, timeout=_PENDING_TIMEOUT, say=say)
         if done.code != 0:
             raise _failed("looking for pending migrations failed", command, done)
-        return [line.strip() for line in lines if line.strip()]
+        return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
     async def apply(self, release: Release, say: Say) -> Completed:
         """Apply them. Every failure is permanent: a migration is never simply tried again."""

@@ -62,6 +62,7 @@ class Yard:
             str(self.project),
             Build(commands=commands, timeout=Duration(timeout)),
             lambda release: {"TOKEN": Secret("hunter2"), "RELEASE": release},
+            {"project": str(self.project)},
         )
 
     def names(self) -> list[str]:

@@ -1,0 +1,1 @@
+"""Acceptance tests: real processes, real servers, through the command line."""
