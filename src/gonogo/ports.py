@@ -74,8 +74,8 @@ class Host(Protocol):
     async def remove(self, path: str) -> None:
         """Remove a file; nothing happens when there is none."""
 
-    async def end_orphans(self) -> Sequence[int]:
-        """End what a killed worker of the same run left running; their process ids."""
+    async def end_orphans(self, run: str) -> Sequence[int]:
+        """End what a killed worker of a run left running; their process ids."""
 
 
 class Values(Protocol):
@@ -89,6 +89,9 @@ class Values(Protocol):
 
     def application(self) -> Mapping[str, str | Secret]:
         """The environment of every command of the application; secrets stay Secret."""
+
+    def facts(self) -> Mapping[str, str]:
+        """What `$url`, `$release`, `$environment` and `$project` stand for."""
 
     def missing(self) -> Sequence[str]:
         """Declared variables that have no value and need one."""

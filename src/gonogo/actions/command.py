@@ -10,6 +10,7 @@ from gonogo.model.duration import seconds
 from gonogo.model.errors import PermanentError
 from gonogo.model.evidence import Finding, passed
 from gonogo.model.plan import Operation
+from gonogo.model.reference import filled_command
 from gonogo.ports import Action, Scene
 
 
@@ -57,10 +58,11 @@ def shown(command: Command) -> str:
 
 
 async def _run(command: Command, settings: Settings, scene: Scene) -> tuple[int, str]:
+    given = scene.values.application()
     done = await scene.host.run(
-        command,
+        filled_command(command, {**scene.values.facts(), **given}, "command"),
         cwd=scene.project,
-        environment=scene.values.variables(),
+        environment=given,
         timeout=seconds(settings.timeout),
         say=scene.say,
     )

@@ -11,7 +11,6 @@ import asyncio
 import fcntl
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +25,7 @@ from gonogo.model.plan import Plan
 from gonogo.model.procedure import Hold
 from gonogo.model.target import Holder
 from gonogo.ports import Durable, Journal, Scene, Worker
-from gonogo.targets.files import this_worker
+from gonogo.targets.files import this_worker, worker_alive
 from gonogo.wiring import PackageCatalogue, Site, clock, site_of
 
 log = logging.getLogger("gonogo")
@@ -54,26 +53,24 @@ def owned(site: Site, what: str) -> Iterator[None]:
                 next_step="wait for it, follow it with: gonogo show last --follow",
             )
         stack.enter_context(site.alone())
+        stack.callback(file.truncate, 0)
         file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "what": what, "since": time.time()}))
+        file.write(json.dumps({"worker": this_worker(), "what": what, "since": time.time()}))
         file.flush()
         yield
 
 
 def owner(site: Site) -> str:
-    """Who owns the data directory, in words; empty when nobody does."""
+    """Who owns the data directory, in words; empty when nobody does. Looking takes no lock."""
     path = site.data / "worker.lock"
-    if not path.exists():
+    try:
+        body = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
         return ""
-    with open(path) as file:
-        if _locked(file):
-            return ""
-        try:
-            body = json.loads(file.read())
-        except ValueError:
-            return "a process that is just starting"
+    if not worker_alive(body["worker"]):
+        return ""
     since = time.strftime("%H:%M:%S", time.localtime(body["since"]))
-    return f"{body['what']} (process {body['pid']}, since {since})"
+    return f"{body['what']} (since {since})"
 
 
 def _locked(file: IO[str]) -> bool:
@@ -118,7 +115,7 @@ async def _interpret(plan: Plan, here: Site, durable: Durable) -> dict[str, Any]
     )
     beating = asyncio.create_task(tenancy.beat())
     try:
-        await scene.host.end_orphans()
+        await scene.host.end_orphans(plan.run)
         await tenancy.adopt()
         run = Run(plan=plan, bench=bench, durable=durable, hold=tenancy.hold)
         ended = await run.interpret()
@@ -186,13 +183,14 @@ class Tenancy:
             self._holder(mode, epoch), preempt=self._plan.preempts
         )
         if first:
-            self._note_overtaken()
+            await self._note_overtaken()
             await self._unchanged()
             self._journal.append(self._plan.run, "lock", {"epoch": self._held.epoch})
 
-    def _note_overtaken(self) -> None:
+    async def _note_overtaken(self) -> None:
         """Whose place this run took: a dead worker's, or anybody's in an emergency."""
         if other := self._scene.lock.overtaken:
+            await self._scene.host.end_orphans(other.run)
             self._journal.append(self._plan.run, "overtaken", other.to_json())
 
     async def fence(self) -> None:

@@ -22,6 +22,7 @@ from gonogo.model.duration import seconds, spoken
 from gonogo.model.errors import PermanentError
 from gonogo.model.evidence import Finding, Verdict
 from gonogo.model.plan import Operation
+from gonogo.model.reference import filled_command
 from gonogo.ports import Check, Completed, Scene
 
 
@@ -93,10 +94,11 @@ async def _run(settings: Settings, scene: Scene) -> tuple[str, Completed]:
     if scene.release and scene.release.id in await scene.workshop.prepared():
         done = await scene.workshop.run(scene.release, settings.run, timeout=timeout, say=scene.say)
         return f"release {scene.release.id}", done
+    given = scene.values.application()
     done = await scene.host.run(
-        settings.run,
+        filled_command(settings.run, {**scene.values.facts(), **given}, "command"),
         cwd=scene.project,
-        environment=scene.values.variables(),
+        environment=given,
         timeout=timeout,
         say=scene.say,
     )

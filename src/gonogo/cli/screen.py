@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -67,6 +68,15 @@ class Screen:
         if wrong := goes_wrong(self._plan):
             self._say(f"[dim]If this goes wrong: {escape(wrong)}[/]")
         self._say("")
+
+    def recall(self, events: Sequence[Event]) -> None:
+        """What was done before this command, in one line."""
+        done = [event for event in events if event.kind == "result"]
+        for event in events:
+            if event.kind == "phase":
+                self._phase, self._began = event.body["title"], event.at
+        if done:
+            self._say(f"[dim]{len(done)} steps were done before; the last was {done[-1].step}[/]")
 
     def show(self, event: Event) -> None:
         """One event."""

@@ -23,21 +23,27 @@ from gonogo.wiring import Site, clock
 def serve(site: Site, console: Console) -> None:
     """Work until SIGTERM or Ctrl-C. Runs under way stay resumable and go on at the next start."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with owned(site, SERVICE):
+    with owned(site, SERVICE), contextlib.ExitStack() as leaving:
+        leaving.callback(
+            console.print, "stopped; runs under way go on when a worker is there again"
+        )
+        leaving.enter_context(contextlib.suppress(KeyboardInterrupt))
         worker = site.worker(interpreter(site))
-        keeper = Keeper(site, worker)
+        leaving.callback(worker.close)
         console.print(f"working on {site.configuration.app} → {site.environment.name}")
-        taken: set[str] = set()
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                for run in unfinished(site.journal, clock().now()):
-                    if run.id not in taken:
-                        taken.add(run.id)
-                        _take(site, worker, run.id, console)
-                    keeper.tick(run.id)
-                time.sleep(TICK)
-        worker.close()
-        console.print("stopped; runs under way go on when a worker is there again")
+        _serve(site, worker, console)
+
+
+def _serve(site: Site, worker: Worker, console: Console) -> None:
+    keeper = Keeper(site, worker)
+    taken: set[str] = set()
+    while True:
+        for run in unfinished(site.journal, clock().now()):
+            if run.id not in taken:
+                taken.add(run.id)
+                _take(site, worker, run.id, console)
+            keeper.tick(run.id)
+        time.sleep(TICK)
 
 
 def _take(site: Site, worker: Worker, run: str, console: Console) -> None:

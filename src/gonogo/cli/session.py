@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -41,7 +42,7 @@ def begin(site: Site, plan: Plan, console: Console, *, json: bool, wait: bool = 
     if owner(site).startswith(SERVICE):
         _refuse_unfinished(site)
         _keep_plan(site, plan)
-        return _follow(site, plan, console, json=json, tick=None, wait=wait)
+        return _Follow(site=site, plan=plan, console=console, json=json, wait=wait).until_over()
     with owned(site, f"gonogo {plan.procedure} by {plan.by}"):
         _refuse_unfinished(site)
         _keep_plan(site, plan)
@@ -54,7 +55,7 @@ def go_on(site: Site, run: str, console: Console, *, json: bool, wait: bool = Tr
     assert planned is not None
     plan = Plan.from_json(planned.body["plan"])
     if owner(site).startswith(SERVICE):
-        return _follow(site, plan, console, json=json, tick=None, wait=wait)
+        return _Follow(site=site, plan=plan, console=console, json=json, wait=wait).until_over()
     with owned(site, f"gonogo resume {run}"):
         return _work(site, plan, console, json=json, wait=wait)
 
@@ -92,9 +93,9 @@ def _work(site: Site, plan: Plan, console: Console, *, json: bool, wait: bool) -
             leaving.callback(worker.close)
             keeper = Keeper(site, worker)
             worker.work(plan)
-            return _follow(
-                site, plan, console, json=json, tick=lambda: keeper.tick(plan.run), wait=wait
-            )
+            follow = _Follow(site=site, plan=plan, console=console, json=json, wait=wait)
+            follow.tick = lambda: keeper.tick(plan.run)
+            return follow.until_over()
         except (_Stop, KeyboardInterrupt):
             raise _stopped(plan) from None
 
@@ -103,42 +104,70 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
     raise _Stop
 
 
-def _follow(
-    site: Site,
-    plan: Plan,
-    console: Console,
-    *,
-    json: bool,
-    tick: Callable[[], list[Event]] | None,
-    wait: bool,
-) -> ExitCode:
-    screen = Screen(console, plan, quiet=json)
-    screen.header()
-    before = max((event.sequence for event in site.journal.events(plan.run)), default=0)
-    seen = 0
+@dataclass(kw_only=True)
+class _Follow:
+    """Shows a run's events until it ends. tick is the keeper's; a service has one of its own."""
 
-    def look() -> list[Event]:
-        return list(site.journal.events(plan.run, after=seen))
+    site: Site
+    plan: Plan
+    console: Console
+    json: bool
+    wait: bool
+    tick: Callable[[], list[Event]] | None = None
+    seen: int = 0
 
-    while True:
-        try:
-            for event in (tick or look)():
-                seen = event.sequence
-                screen.show(event)
-                if event.kind == "crashed" and event.sequence > before:
-                    raise _crashed(plan, event)
-                if event.kind == "ended":
-                    return _answer(site, plan, event.body, console, json)
-            if not wait and waiting_for(site.journal.events(plan.run), clock().now()):
+    def until_over(self) -> ExitCode:
+        """The run's exit code; Interrupted when a person or SIGTERM stops it here."""
+        screen = Screen(self.console, self.plan, quiet=self.json)
+        screen.header()
+        before = list(self.site.journal.events(self.plan.run))
+        old = before[-1].sequence if before else 0
+        screen.recall(before)
+        while True:
+            try:
+                for event in (self.tick or self._look)():
+                    self.seen = event.sequence
+                    if event.sequence <= old:
+                        continue
+                    screen.show(event)
+                    if event.kind == "crashed":
+                        raise _crashed(self.plan, event)
+                    if event.kind == "ended":
+                        return self._answer(event.body)
+                self._somebody_works()
+                if not self.wait and self._waits():
+                    screen.close()
+                    return self._answer({"outcome": "waiting"})
+                time.sleep(TICK)
+            except KeyboardInterrupt:
                 screen.close()
-                return _answer(site, plan, {"outcome": "waiting"}, console, json)
-            time.sleep(TICK)
-        except KeyboardInterrupt:
-            screen.close()
-            _ask(site, plan, console)
-        except _Stop:
-            screen.close()
-            raise _stopped(plan) from None
+                _ask(self.site, self.plan, self.console)
+            except _Stop:
+                screen.close()
+                raise _stopped(self.plan) from None
+
+    def _look(self) -> list[Event]:
+        return list(self.site.journal.events(self.plan.run, after=self.seen))
+
+    def _waits(self) -> bool:
+        events = self.site.journal.events(self.plan.run)
+        return waiting_for(events, clock().now()) is not None
+
+    def _somebody_works(self) -> None:
+        """Interrupted when the service that was to work on the run is gone."""
+        if self.tick is None and not owner(self.site):
+            raise Interrupted(
+                f"the service has stopped; run {self.plan.run} can go on",
+                next_step=f"gonogo resume {self.plan.run}",
+            )
+
+    def _answer(self, ended: dict[str, Any]) -> ExitCode:
+        code = EXIT_CODES[ended["outcome"]]
+        if self.json:
+            release = self.plan.release.id if self.plan.release else None
+            whole = {"run": self.plan.run, "release": release, **ended, "exit_code": int(code)}
+            print(as_json(whole))
+        return code
 
 
 def _ask(site: Site, plan: Plan, console: Console) -> None:
@@ -165,13 +194,3 @@ def _crashed(plan: Plan, event: Event) -> GonogoError:
         f"an error in gonogo itself: {event.body['found']}; the log has the details",
         next_step=f"gonogo resume {plan.run} goes on, gonogo abort {plan.run} undoes",
     )
-
-
-def _answer(
-    site: Site, plan: Plan, ended: dict[str, Any], console: Console, json: bool
-) -> ExitCode:
-    code = EXIT_CODES[ended["outcome"]]
-    if json:
-        release = plan.release.id if plan.release else None
-        print(as_json({"run": plan.run, "release": release, **ended, "exit_code": int(code)}))
-    return code

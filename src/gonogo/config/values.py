@@ -103,6 +103,10 @@ class EnvironmentValues:
             given[name] = Secret(value) if hidden else value
         return given
 
+    def facts(self) -> Mapping[str, str]:
+        """What `$url`, `$release`, `$environment` and `$project` stand for."""
+        return self._facts
+
     def missing(self) -> Sequence[str]:
         """Declared variables that have no value and need one."""
         return [

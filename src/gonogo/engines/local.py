@@ -24,12 +24,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gonogo.engines import _files, _processes, launcher
-from gonogo.engines._references import filled, filled_command, plain
 from gonogo.engines._supervisord import ENDED, State, Supervisor, include_text
 from gonogo.model.configuration import Command, Service, Shell
 from gonogo.model.duration import seconds, spoken
 from gonogo.model.errors import GonogoError, PermanentError, TemporaryError
 from gonogo.model.plan import Operation
+from gonogo.model.reference import filled, filled_command, plain
 from gonogo.model.release import Release
 from gonogo.model.secret import Secret
 from gonogo.model.target import Instance

@@ -21,11 +21,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gonogo.engines import _folders as folders
-from gonogo.engines._references import filled_command
 from gonogo.model.configuration import Build, Command, Shell
 from gonogo.model.duration import seconds
 from gonogo.model.errors import NotFound, PermanentError, Refused
 from gonogo.model.plan import Operation
+from gonogo.model.reference import filled_command
 from gonogo.model.release import Release
 from gonogo.model.secret import Secret
 from gonogo.ports import Completed, Host, Say, Workshop

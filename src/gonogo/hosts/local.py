@@ -86,8 +86,8 @@ class LocalHost:
         async with _guarded() as guard:
             pipes = [await _pipe(), await _pipe()]
             try:
-                process = await _spawn(argv, cwd, variables, [pipe.writing for pipe in pipes])
-                guard(process.pid)
+                writing = [pipe.writing for pipe in pipes]
+                process = await _spawn(argv, cwd, variables, writing, guard)
                 follow = [
                     stream.follow(pipe.reader) for stream, pipe in zip(streams, pipes, strict=True)
                 ]
@@ -120,9 +120,9 @@ class LocalHost:
         """Remove a file; nothing happens when there is none."""
         await asyncio.to_thread(remove_file, Path(path))
 
-    async def end_orphans(self) -> list[int]:
-        """End what an earlier process of this run left behind; answers the process ids found."""
-        found = sorted(orphans(self._mark))
+    async def end_orphans(self, run: str) -> list[int]:
+        """End what a dead worker of a run left behind; answers the process ids found."""
+        found = sorted(orphans(run))
         deadline = time.monotonic() + STOP_GRACE
         left = found
         while left:
@@ -133,10 +133,10 @@ class LocalHost:
             await asyncio.sleep(0.1)
             if late and time.monotonic() >= deadline + STOP_GRACE:
                 raise PermanentError(
-                    f"processes of run {self._mark} cannot be ended: {left}",
+                    f"processes of run {run} cannot be ended: {left}",
                     next_step="end them by hand, then resume the run",
                 )
-            left = orphans(self._mark)
+            left = orphans(run)
         return found
 
     def _variables(self, environment: Mapping[str, str | Secret]) -> dict[str, str]:
@@ -238,8 +238,12 @@ def _argv(command: Command) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def _guarded() -> AsyncIterator[Callable[[int], None]]:
-    """A guardian that ends a process group if this process dies within the block."""
+async def _guarded() -> AsyncIterator[Callable[[], None]]:
+    """A guardian that ends a command's process group if this process dies within the block.
+
+    It gives what the command calls between fork and exec: one write of its own process id, so that
+    there is no moment in which the command runs and the guardian does not know it.
+    """
     guardian = await asyncio.create_subprocess_exec(
         *("/bin/sh", "-c", _GUARDIAN),
         stdin=asyncio.subprocess.PIPE,
@@ -252,11 +256,16 @@ async def _guarded() -> AsyncIterator[Callable[[int], None]]:
     stdin = guardian.stdin
     assert stdin is not None
     try:
-        yield lambda group: stdin.write(f"{group}\n".encode())
+        pipe = stdin.transport.get_extra_info("pipe").fileno()
+        yield lambda: _announce(pipe)
     finally:
         stdin.write(b"done\n")
         stdin.close()
         await guardian.wait()
+
+
+def _announce(pipe: int) -> None:
+    os.write(pipe, b"%d\n" % os.getpid())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,7 +289,11 @@ async def _pipe() -> _Pipe:
 
 
 async def _spawn(
-    argv: tuple[str, ...], cwd: str, variables: dict[str, str], writing: Sequence[int]
+    argv: tuple[str, ...],
+    cwd: str,
+    variables: dict[str, str],
+    writing: Sequence[int],
+    announce: Callable[[], None],
 ) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
@@ -291,6 +304,7 @@ async def _spawn(
             cwd=cwd,
             env=variables,
             start_new_session=True,
+            preexec_fn=announce,
         )
     except (OSError, ValueError) as error:
         raise _cannot_start(argv[0], cwd, variables, error) from None

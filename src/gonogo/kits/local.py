@@ -48,11 +48,7 @@ class LocalKit:
         host = LocalHost(mark=run)
         ports = {name: one.port for name, one in environment.services.items() if one.port}
         proxy = TraefikProxy(root=root, ports=ports, clock=clock)
-        facts = {
-            "url": environment.url,
-            "environment": environment.name,
-            "project": str(project),
-        }
+        facts = values("").facts()
 
         def environment_of(release_id: str) -> Mapping[str, str | Secret]:
             return values(release_id).application()

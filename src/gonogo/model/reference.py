@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
+from gonogo.model.configuration import Command, Shell
+from gonogo.model.errors import PermanentError
+from gonogo.model.secret import Secret
 
 FACTS = ("url", "release", "environment", "project")
 """Facts of a run: the public address, the release's id, the environment's name, and the folder
@@ -10,3 +15,38 @@ of `gonogo.yml`."""
 
 REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|(" + "|".join(FACTS) + r")\b)")
 """Group 1 is the name of a variable, group 2 of a fact."""
+
+
+def plain(value: str | Secret) -> str:
+    """The text that goes into the environment of a process."""
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def filled_command(command: Command, values: Mapping[str, str | Secret], where: str) -> Command:
+    """A command list with its references put in; a line of shell stays as the team wrote it.
+
+    PermanentError for a secret: everybody on the machine can read the list of processes.
+    """
+    if isinstance(command, Shell):
+        return command
+    seen = {name: value for name, value in values.items() if isinstance(value, str)}
+    return tuple(filled(part, seen, where, secrets=set(values)) for part in command)
+
+
+def filled(
+    text: str, values: Mapping[str, str | Secret], where: str, secrets: set[str] | None = None
+) -> str:
+    """The text with its references put in. PermanentError for one that is not set."""
+
+    def put(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name in values:
+            return plain(values[name])
+        if secrets and name in secrets:
+            raise PermanentError(
+                f"{where}: {match[0]} would be seen in the list of processes",
+                next_step="let the application read it from its environment, or use shell:",
+            )
+        raise PermanentError(f"{where}: {match[0]} is not set")
+
+    return REFERENCE.sub(put, text)

@@ -53,6 +53,12 @@ class FakeValues:
     def variables(self) -> Mapping[str, Secret]:
         return {name: Secret(value) for name, value in self.known.items()}
 
+    def application(self) -> Mapping[str, Secret]:
+        return self.variables()
+
+    def facts(self) -> Mapping[str, str]:
+        return {"url": "", "release": "", "environment": "test", "project": ""}
+
     def missing(self) -> Sequence[str]:
         return [name for name in self.declared if name not in self.known]
 

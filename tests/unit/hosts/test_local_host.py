@@ -266,9 +266,9 @@ def test_orphans_that_left_the_group_are_found_by_their_mark_and_ended(tmp_path:
         time.sleep(0.02)
     assert orphans(mark) == [left]
     assert orphans(mark + "x") == [] and orphans("") == []
-    assert asyncio.run(LocalHost(mark).end_orphans()) == [left]
+    assert asyncio.run(LocalHost(mark).end_orphans(mark)) == [left]
     assert gone(left) and orphans(mark) == []
-    assert asyncio.run(LocalHost(mark).end_orphans()) == []
+    assert asyncio.run(LocalHost(mark).end_orphans(mark)) == []
 
 
 def test_a_part_started_without_the_mark_is_no_orphan() -> None:
