@@ -37,13 +37,13 @@ class FakeValues:
     """References from a dictionary; facts are lower-case names."""
 
     known: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
     declared: tuple[str, ...] = ()
 
     def text(self, reference: str) -> str:
         def put(match: re.Match[str]) -> str:
             name = match[1] or match[2]
-            found = (self.known if match[1] else self.facts).get(name)
+            found = (self.known if match[1] else self.told).get(name)
             if found is None:
                 raise PermanentError(f"{name} is not set")
             return found
@@ -57,7 +57,7 @@ class FakeValues:
         return self.variables()
 
     def facts(self) -> Mapping[str, str]:
-        return {"url": "", "release": "", "environment": "test", "project": ""}
+        return self.told
 
     def missing(self) -> Sequence[str]:
         return [name for name in self.declared if name not in self.known]

@@ -23,7 +23,7 @@ SECRET = "s3cr3t-t0ken/+value"
 def look(server: Site, values: FakeValues | None = None, **settings: Any) -> Finding:
     whole = scene(
         environment={"url": server.url, "services": {"backend": Service(port=server.port)}},
-        values=values or FakeValues(facts={"url": server.url}),
+        values=values or FakeValues(told={"url": server.url}),
     )
     return probe(CHECK, whole, **settings)
 
