@@ -87,7 +87,7 @@ def plan(
     from gonogo.app.start import Order
     from gonogo.cli.screen import as_json, goes_wrong, plan_lines
 
-    site = _site(environment)
+    site = _site(environment, writes=False)
     made = _plan(site, Order(procedure=procedure, ref=ref))
     if json:
         typer.echo(site.redactor.text(as_json(made.to_json())))
@@ -100,43 +100,24 @@ def plan(
     typer.echo(f"\nNothing was touched. Next: gonogo {procedure} {made.environment}")
 
 
-@app.command(rich_help_panel=EVERYDAY)
-def deploy(
-    environment: Environment = None,
-    ref: Ref = "HEAD",
-    at: At = "",
-    json: Json = False,
-    by: By = "",
-    no_wait: NoWait = False,
-) -> None:
-    """Deploy for the first time."""
-    _run("deploy", environment, ref=ref, at=at, json=json, by=by, wait=not no_wait)
+def _releasing(procedure: str, text: str) -> None:
+    """Add a command that releases a commit through a procedure."""
+
+    @app.command(procedure, help=text, rich_help_panel=EVERYDAY)
+    def command(
+        environment: Environment = None,
+        ref: Ref = "HEAD",
+        at: At = "",
+        json: Json = False,
+        by: By = "",
+        no_wait: NoWait = False,
+    ) -> None:
+        _run(procedure, environment, ref=ref, at=at, json=json, by=by, wait=not no_wait)
 
 
-@app.command(rich_help_panel=EVERYDAY)
-def update(
-    environment: Environment = None,
-    ref: Ref = "HEAD",
-    at: At = "",
-    json: Json = False,
-    by: By = "",
-    no_wait: NoWait = False,
-) -> None:
-    """Update without downtime. Refuses when migrations are pending."""
-    _run("update", environment, ref=ref, at=at, json=json, by=by, wait=not no_wait)
-
-
-@app.command(rich_help_panel=EVERYDAY)
-def migrate(
-    environment: Environment = None,
-    ref: Ref = "HEAD",
-    at: At = "",
-    json: Json = False,
-    by: By = "",
-    no_wait: NoWait = False,
-) -> None:
-    """Update with migrations: copy the database, migrate, hand over."""
-    _run("migrate", environment, ref=ref, at=at, json=json, by=by, wait=not no_wait)
+_releasing("deploy", "Deploy for the first time.")
+_releasing("update", "Update without downtime. Refuses when migrations are pending.")
+_releasing("migrate", "Update with migrations: copy the database, migrate, hand over.")
 
 
 @app.command(rich_help_panel=EVERYDAY)
@@ -168,11 +149,13 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of each.")] = 50,
     grep: Annotated[str, typer.Option(help="Only lines with this regular expression.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="A JSON object for each line.")] = False,
 ) -> None:
     """The last lines that the services wrote."""
     from gonogo.cli.show import show_logs
 
-    show_logs(_site(environment), service, lines=lines, grep=grep, follow=follow)
+    site = _site(environment)
+    show_logs(site, service, lines=lines, grep=grep, follow=follow, json=json)
 
 
 @app.command(rich_help_panel=RECOVERY)
@@ -269,17 +252,23 @@ def approve(
     by: By = "",
     reason: Annotated[str, typer.Option(help="Why; kept in the record.")] = "",
     no: Annotated[bool, typer.Option("--no", help="Refuse instead.")] = False,
+    json: Json = False,
 ) -> None:
     """Sign off a step that a run waits for."""
     from gonogo.app.answer import sign_off
+    from gonogo.app.drive import owner
+    from gonogo.cli.screen import as_json
 
     site = _site(environment)
     view = sign_off(site, run, step, by=by, reason=reason, approved=not no)
+    next_step = "" if owner(site) else f"gonogo resume {view.id}"
+    if json:
+        answer = {"run": view.id, "step": step, "approved": not no, "next": next_step}
+        typer.echo(as_json(answer))
+        return
     typer.echo(f"{'Refused' if no else 'Approved'} {step} of {view.id}.")
-    from gonogo.app.drive import owner
-
-    if not owner(site):
-        typer.echo(f"Nobody works on it. Next: gonogo resume {view.id}")
+    if next_step:
+        typer.echo(f"Nobody works on it. Next: {next_step}")
 
 
 @app.command(rich_help_panel=ADMINISTRATION)
@@ -334,21 +323,25 @@ def _next(error: GonogoError) -> None:
 
 
 def _log_error(error: Exception) -> Path:
+    """Keep the traceback in the environment's log or, before there is one, in a private folder."""
     import tempfile
 
-    folder = Path(tempfile.mkdtemp(prefix="gonogo-error-"))
-    path = folder / "traceback.log"
-    logging.basicConfig(filename=path, force=True)
+    if not logging.getLogger().handlers:
+        folder = Path(tempfile.mkdtemp(prefix="gonogo-error-"))
+        logging.basicConfig(filename=folder / "traceback.log")
     logging.getLogger("gonogo").error("unexpected", exc_info=error)
-    return path
+    handler = logging.getLogger().handlers[0]
+    return Path(getattr(handler, "baseFilename", ""))
 
 
-def _site(environment: str | None) -> Site:
+def _site(environment: str | None, *, writes: bool = True) -> Site:
+    """The environment. A command that writes nothing keeps no log either."""
     from gonogo.config.find import find_project
     from gonogo.wiring import find_site
 
     site = find_site(find_project(Path.cwd()), environment)
-    _log_to(site)
+    if writes:
+        _log_to(site)
     return site
 
 

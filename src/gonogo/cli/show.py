@@ -101,7 +101,9 @@ def _copy_line(name: str, at: float) -> str:
     return f"{name}, {spoken(max(0.0, clock().now() - at))} old"
 
 
-def show_logs(site: Site, service: str | None, *, lines: int, grep: str, follow: bool) -> None:
+def show_logs(
+    site: Site, service: str | None, *, lines: int, grep: str, follow: bool, json: bool
+) -> None:
     """Last lines of the instances, each with its name in front."""
     if service and service not in site.environment.services:
         known = ", ".join(site.environment.services)
@@ -117,10 +119,16 @@ def show_logs(site: Site, service: str | None, *, lines: int, grep: str, follow:
             shown[name] = text.splitlines()
             for line in fresh:
                 if pattern.search(line):
-                    typer.echo(site.redactor.text(f"{name} | {line}"))
+                    typer.echo(_log_line(name, site.redactor.text(line), json))
         if not follow:
             return
         time.sleep(TICK)
+
+
+def _log_line(name: str, line: str, json: bool) -> str:
+    from json import dumps
+
+    return dumps({"instance": name, "line": line}) if json else f"{name} | {line}"
 
 
 async def _logs(site: Site, service: str | None, lines: int) -> dict[str, str]:

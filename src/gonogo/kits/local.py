@@ -15,7 +15,7 @@ from gonogo.hosts.local import LocalHost
 from gonogo.migrators.command import CommandMigrator
 from gonogo.model.configuration import Environment
 from gonogo.model.secret import Secret
-from gonogo.ports import Clock, Kit, Values
+from gonogo.ports import Clock, Kit, Values, Workshop
 from gonogo.proxies.traefik import TraefikProxy
 from gonogo.targets.files import FileLock, FileTarget, worker_alive
 
@@ -56,14 +56,6 @@ class LocalKit:
         workshop = GitWorkshop(
             host, str(root), str(project), environment.build, environment_of, facts
         )
-        database = environment.database
-        sqlite = (
-            SqliteDatabase(
-                project / path_of(values("").text(database.sqlite)), root / "copies", clock
-            )
-            if database
-            else None
-        )
         return {
             "host": host,
             "target": FileTarget(host, str(root)),
@@ -81,11 +73,28 @@ class LocalKit:
             "foundation": SupervisorFoundation(
                 root=root, clock=clock, programs={"traefik": proxy.program}
             ),
-            "database": sqlite,
-            "migrator": CommandMigrator(database.migrations, workshop)
-            if database and database.migrations
-            else None,
+            **_database(environment, project, root, values(""), workshop, clock),
         }
+
+
+def _database(
+    environment: Environment,
+    project: Path,
+    root: Path,
+    values: Values,
+    workshop: Workshop,
+    clock: Clock,
+) -> dict[str, Any]:
+    """The database and its migrator, each None when it is not configured."""
+    configured = environment.database
+    if configured is None:
+        return {"database": None, "migrator": None}
+    path = project / path_of(values.text(configured.sqlite))
+    migrations = configured.migrations
+    return {
+        "database": SqliteDatabase(path, root / "copies", clock),
+        "migrator": CommandMigrator(migrations, workshop) if migrations else None,
+    }
 
 
 KIT: Kit[Settings] = LocalKit()
