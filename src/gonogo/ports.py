@@ -131,6 +131,9 @@ class Lock(Protocol):
     async def holder(self) -> Holder | None:
         """The holder now, dead or alive."""
 
+    async def epoch(self) -> int:
+        """The epoch of the last holder, also after it gave the lock back."""
+
     async def take(self, holder: Holder, *, preempt: bool = False) -> Holder:
         """Take it, renew it or change its mode. Refused, naming the holder, if another has it."""
 

@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -55,7 +56,8 @@ def owned(site: Site, what: str) -> Iterator[None]:
         stack.enter_context(site.alone())
         stack.callback(file.truncate, 0)
         file.truncate(0)
-        file.write(json.dumps({"worker": this_worker(), "what": what, "since": time.time()}))
+        mine = {"worker": this_worker(), "pid": os.getpid(), "what": what, "since": time.time()}
+        file.write(json.dumps(mine))
         file.flush()
         yield
 
@@ -70,7 +72,7 @@ def owner(site: Site) -> str:
     if not worker_alive(body["worker"]):
         return ""
     since = time.strftime("%H:%M:%S", time.localtime(body["since"]))
-    return f"{body['what']} (since {since})"
+    return f"{body['what']} (process {body['pid']}, since {since})"
 
 
 def _locked(file: IO[str]) -> bool:
@@ -158,17 +160,20 @@ class Tenancy:
     async def adopt(self) -> None:
         """Take the lock over from this run's dead worker, if the run had it.
 
-        Refused when another run has the environment, or had it and left another release live.
+        Refused when another run has the environment, or had it since.
         """
-        if self._journal.find(self._plan.run, "lock") is None:
+        mine = [one.attempt for one in self._journal.events(self._plan.run) if one.kind == "lock"]
+        if not mine:
             return
         there = await self._scene.lock.holder()
         if there and there.run == self._plan.run:
-            self._held = await self._scene.lock.take(self._holder(there.mode, there.epoch))
+            await self._take(there.mode, there.epoch)
             return
         if there:
             raise Refused(f"run {there.run} of {there.person} has taken the environment over")
-        self._held = await self._scene.lock.take(self._holder(Hold.HOLD, 0))
+        if await self._scene.lock.epoch() != mine[-1]:
+            raise Refused("another run has had the environment since; nothing more is done")
+        await self._take(Hold.HOLD, 0)
         await self._unchanged()
 
     async def hold(self, mode: Hold) -> None:
@@ -179,13 +184,17 @@ class Tenancy:
             return
         first = self._held is None
         epoch = self._held.epoch if self._held else 0
-        self._held = await self._scene.lock.take(
-            self._holder(mode, epoch), preempt=self._plan.preempts
-        )
+        await self._take(mode, epoch)
         if first:
             await self._note_overtaken()
             await self._unchanged()
-            self._journal.append(self._plan.run, "lock", {"epoch": self._held.epoch})
+
+    async def _take(self, mode: Hold, epoch: int) -> None:
+        """Take or renew the lock, and write down as which epoch."""
+        self._held = await self._scene.lock.take(
+            self._holder(mode, epoch), preempt=self._plan.preempts
+        )
+        self._journal.append(self._plan.run, "lock", {}, attempt=self._held.epoch)
 
     async def _note_overtaken(self) -> None:
         """Whose place this run took: a dead worker's, or anybody's in an emergency."""

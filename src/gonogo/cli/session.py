@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -28,6 +28,10 @@ from gonogo.wiring import Site, clock
 
 SERVICE = "the gonogo service"
 """How a service names itself as the owner of a data directory."""
+
+
+PATIENCE = 30.0
+"""Seconds a command waits for a service that has gone to come back."""
 
 
 class _Stop(Exception):
@@ -115,6 +119,7 @@ class _Follow:
     wait: bool
     tick: Callable[[], list[Event]] | None = None
     seen: int = 0
+    worked: float = field(default_factory=time.monotonic)
 
     def until_over(self) -> ExitCode:
         """The run's exit code; Interrupted when a person or SIGTERM stops it here."""
@@ -154,8 +159,10 @@ class _Follow:
         return waiting_for(events, clock().now()) is not None
 
     def _somebody_works(self) -> None:
-        """Interrupted when the service that was to work on the run is gone."""
-        if self.tick is None and not owner(self.site):
+        """Interrupted when the service that was to work on the run is gone and stays away."""
+        if self.tick is not None or owner(self.site):
+            self.worked = time.monotonic()
+        elif time.monotonic() - self.worked > PATIENCE:
             raise Interrupted(
                 f"the service has stopped; run {self.plan.run} can go on",
                 next_step=f"gonogo resume {self.plan.run}",

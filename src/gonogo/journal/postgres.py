@@ -79,7 +79,8 @@ def alone(url: str, schema: str) -> Iterator[None]:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        got = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (schema,)).fetchone()
+        key = f"worker of {schema}"
+        got = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (key,)).fetchone()
         if not (got and got[0]):
             raise Refused(
                 "another machine works on this environment",

@@ -56,6 +56,10 @@ class FileLock:
         """The holder now, dead or alive."""
         return (await self._look()).holder
 
+    async def epoch(self) -> int:
+        """The epoch of the last holder, also after it gave the lock back."""
+        return (await self._look()).epoch
+
     async def take(self, holder: Holder, *, preempt: bool = False) -> Holder:
         """Take it, renew it or change its mode. Refused, naming the holder, if another has it.
 
