@@ -184,6 +184,9 @@ class Engine(Protocol):
     async def observe(self) -> Sequence[Instance]:
         """What is there now. An engine that is not running has nothing."""
 
+    async def retired(self) -> Sequence[Instance]:
+        """The last instance of each service that is gone and left a log."""
+
     async def log(self, instance: Instance, lines: int) -> str:
         """The last lines that an instance wrote."""
 

@@ -275,6 +275,10 @@ def find_site(project: Path, environment: str | None) -> Site:
     """The environment a command is about; without a name, the only one there is, or development."""
     configuration = load_configuration(project, environment)
     names = list(configuration.environments)
+    if not names:
+        raise Refused("gonogo.yml has no environments", next_step="add one below `environments`")
+    if environment is None and len(names) > 1 and "development" not in names:
+        raise Refused("which environment?", next_step=f"name one of: {', '.join(names)}")
     if environment is None:
         environment = names[0] if len(names) == 1 else "development"
     if environment not in configuration.environments:

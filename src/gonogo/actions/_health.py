@@ -26,34 +26,43 @@ async def answer(url: str) -> tuple[int, str]:
 
 async def healthy(instance: Instance, service: Service) -> bool:
     """Whether it runs and, if the service has a health path, answers 200 there."""
+    return not await _complaint(instance, service)
+
+
+async def _complaint(instance: Instance, service: Service) -> str:
+    """What is missing until it is healthy; empty when nothing is."""
     if instance.state != "running":
-        return False
+        return f"it is {instance.state} ({instance.detail})"
     if not (service.health and instance.address):
-        return True
-    status, _ = await answer(f"http://{instance.address}{service.health}")
-    return status == 200
+        return ""
+    status, text = await answer(f"http://{instance.address}{service.health}")
+    if status == 200:
+        return ""
+    if status:
+        return f"GET http://{instance.address}{service.health} answers {status}"
+    return f"GET http://{instance.address}{service.health}: {text}; it must listen on $PORT"
 
 
 async def wait_healthy(instance: Instance, service: Service, scene: Scene) -> float:
     """Seconds until it was healthy. PermanentError, with its last lines, when it is not in time."""
     begun = scene.clock.now()
     limit = seconds(service.start_timeout)
-    found = "not started"
     while True:
         now = next(
             (one for one in await scene.engine.observe() if one.name == instance.name), instance
         )
-        if await healthy(now, service):
-            return scene.clock.now() - begun
+        complaint = await _complaint(now, service)
         elapsed = scene.clock.now() - begun
+        if not complaint:
+            return elapsed
         if now.state == "failed" or elapsed > limit:
-            found = f"state {now.state} after {elapsed:.1f} s (allowed {limit:.0f} s) {now.detail}"
             break
         await scene.clock.sleep(_POLL)
-    lines = await scene.engine.log(instance, 20)
-    for line in lines.splitlines():
+    wrote = (await scene.engine.log(instance, 20)).splitlines()
+    for line in wrote:
         scene.say(line)
+    last = f"; it wrote last: {wrote[-1].strip()}" if wrote else ""
     raise PermanentError(
-        f"{instance.name} did not get healthy: {found.strip()}",
+        f"{instance.name} did not get healthy in {elapsed:.0f} s: {complaint}{last}",
         next_step=f"gonogo logs {instance.service} -e {scene.environment.name}",
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gonogo.model.errors import GonogoError, PermanentError
 from gonogo.model.evidence import Finding, passed
 from gonogo.model.plan import Operation
 from gonogo.ports import Action, Scene
@@ -34,10 +36,35 @@ class FoundationAction:
 
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         if settings.state == "up":
-            await scene.foundation.up()
+            await _up(scene)
             return passed("started")
         await scene.foundation.down()
         return passed("stopped")
+
+
+async def _up(scene: Scene) -> None:
+    """Start; when that fails because of a port, say which and what to do."""
+    try:
+        await scene.foundation.up()
+    except GonogoError as error:
+        for name, service in scene.environment.services.items():
+            if service.port and _taken(service.port):
+                raise PermanentError(
+                    f"port {service.port} of {name} is in use by another process",
+                    next_step=f"stop that process, or change the port of {name} in gonogo.yml",
+                ) from error
+        raise
+
+
+def _taken(port: int) -> bool:
+    """Whether somebody listens there; after a failed start it is not our proxy."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 ACTION: Action[Settings] = FoundationAction()

@@ -1,4 +1,7 @@
-"""Refuse to go on while migrations are pending: an update never migrates (C4)."""
+"""Refuse to go on while migrations are pending: an update never migrates (C4).
+
+The other way round, a migration that stops the application is refused when there is none to do.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from gonogo.ports import Action, Scene
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Nothing to set."""
+    """wanted: refuse the other way round, when no migration is pending."""
+
+    wanted: bool = False
 
 
 class GuardMigrations:
@@ -23,7 +28,8 @@ class GuardMigrations:
     loses_data = False
 
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
-        return [Operation(where="database", what="refuse if the new release has migrations")]
+        whether = "no migration is" if settings.wanted else "migrations are"
+        return [Operation(where="database", what=f"refuse if {whether} pending")]
 
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
         names = await _pending(scene)
@@ -33,10 +39,17 @@ class GuardMigrations:
                 found="whether migrations are pending cannot be found out",
                 expected="set database.migrations.pending in gonogo.yml",
             )
-        return None if names else passed("no migration is pending")
+        if bool(names) != settings.wanted:
+            return None
+        return passed(f"pending: {', '.join(names)}" if names else "no migration is pending")
 
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         names = await _pending(scene) or []
+        if settings.wanted:
+            raise Refused(
+                "no migration is pending, so nothing has to be stopped",
+                next_step=f"gonogo update {scene.environment.name}",
+            )
         raise Refused(
             f"migrations are pending, and update never migrates: {', '.join(names)}",
             next_step=f"gonogo migrate {scene.environment.name}",

@@ -38,9 +38,13 @@ class Switch:
             return passed("it takes no traffic")
         wanted = await _addresses(settings, scene)
         now = list((await scene.proxy.observe()).get(settings.service, []))
-        if sorted(now) == sorted(wanted):
-            return passed(f"traffic is there already: {', '.join(now) or 'nowhere'}")
-        return None
+        if sorted(now) != sorted(wanted):
+            return None
+        release = _release(settings, scene)
+        service = scene.environment.services[settings.service]
+        if release and not await _says(service, release):
+            return None
+        return passed(f"traffic is there already: {', '.join(now) or 'nowhere'}")
 
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         release = _release(settings, scene)
@@ -52,10 +56,9 @@ class Switch:
         if release:
             service = scene.environment.services[settings.service]
             served = await _serving(service, release, scene)
-        return passed(
-            f"{settings.service} → {release.id if release else 'nobody'}{served}",
-            where=", ".join(wanted),
-        )
+        port = scene.environment.services[settings.service].port
+        there = f"{release.id} on port {port}{served}" if release else "nobody"
+        return passed(f"{settings.service} → {there}", where=", ".join(wanted))
 
 
 def _release(settings: Settings, scene: Scene) -> Release | None:
@@ -77,13 +80,23 @@ async def _serving(service: Service, release: Release, scene: Scene) -> str:
     if not service.version:
         return ""
     for _ in range(20):
-        status, body = await answer(f"http://127.0.0.1:{service.port}{service.version}")
-        if status == 200 and release.id in body:
+        if await _says(service, release):
             return ", and it says so itself"
         await scene.clock.sleep(0.25)
+    status, body = await answer(f"http://127.0.0.1:{service.port}{service.version}")
+    line = " ".join(body.split())[:100]
     raise TemporaryError(
-        f"{service.version} does not name release {release.id}; it answered {status}: {body[:200]}"
+        f"{service.version} does not name release {release.id}; it answered {status}: {line}",
+        next_step=f"put $release into the answer of {service.version}, or leave `version` out",
     )
+
+
+async def _says(service: Service, release: Release) -> bool:
+    """Whether the service names the release, or has no path to ask."""
+    if not service.version:
+        return True
+    status, body = await answer(f"http://127.0.0.1:{service.port}{service.version}")
+    return status == 200 and release.id in body
 
 
 ACTION: Action[Settings] = Switch()

@@ -83,6 +83,11 @@ async def plan_run(site: Site, order: Order) -> Plan:
 
 def _release(site: Site, order: Order, state: State) -> tuple[Release | None, Site]:
     """What the run is about, and the site as it is to be configured for it."""
+    if not site.environment.services:
+        raise Refused(
+            f"environment {site.environment.name} has no services, so there is nothing to run",
+            next_step="complete `services` in gonogo.yml, then: gonogo plan deploy",
+        )
     if order.procedure in ("start", "stop", "check"):
         if order.procedure == "start" and state.live is None:
             raise Refused("nothing was deployed yet", next_step=_type("deploy", site))
@@ -96,8 +101,11 @@ def _release(site: Site, order: Order, state: State) -> tuple[Release | None, Si
     if order.procedure == "deploy" and state.live:
         raise Refused(
             f"release {state.live.release.label} is live already; deploy is for the first time",
-            next_step=f"{_type('update', site)}, or {_type('migrate', site)}",
+            next_step=_type("update", site),
         )
+    database = site.environment.database
+    if order.procedure == "migrate" and not (database and database.migrations):
+        raise Refused("no migrations are configured", next_step=_type("update", site))
     if order.procedure in ("update", "migrate") and state.live is None:
         raise Refused("nothing was deployed yet", next_step=_type("deploy", site))
     return _new_release(site, order, state), site
@@ -108,8 +116,9 @@ def _new_release(site: Site, order: Order, state: State) -> Release:
     dirty = bool(commit.changed) and order.ref == "HEAD"
     if dirty and not site.environment.development:
         raise Refused(
-            f"{commit.changed} files have uncommitted changes, and a release is a commit",
-            next_step="git commit, or git stash, or --ref COMMIT",
+            f"uncommitted changes: {', '.join(commit.changed[:3])}"
+            f"{' …' if len(commit.changed) > 3 else ''}; a release is a commit",
+            next_step="git commit, .gitignore what is no source, or --ref COMMIT",
         )
     day = datetime.fromtimestamp(clock().now(), UTC).strftime("%Y-%m-%d")
     taken = {*state.prepared, *(one.release.id for one in state.kept)}
@@ -151,8 +160,11 @@ def t_zero(text: str) -> float | None:
     try:
         if text.startswith("+"):
             return clock().now() + seconds(text[1:])
-        return datetime.fromisoformat(text).timestamp()
+        at = datetime.fromisoformat(text).timestamp()
     except ValueError as error:
         raise Refused(
             f"not a time: {text!r}", next_step="write 2026-12-01T22:00 or +30m"
         ) from error
+    if at < clock().now():
+        raise Refused(f"{text} is in the past", next_step="leave --at out to start now")
+    return at

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gonogo import __version__
 from gonogo.model.errors import BadConfiguration, ExitCode, GonogoError, Refused
 
 if TYPE_CHECKING:
@@ -44,13 +45,17 @@ NoWait = Annotated[
 Run = Annotated[str, typer.Argument(help="The run: its id, the beginning of it, or `last`.")]
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
     directory: Annotated[
         Path | None, typer.Option("-C", "--directory", help="Work as if started there.")
     ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
 ) -> None:
     """Runs the release procedure of a web application."""
+    if version:
+        typer.echo(f"gonogo {__version__}")
+        raise typer.Exit
     if directory:
         os.chdir(directory)
 
@@ -67,7 +72,9 @@ def init(
         raise Refused("there is a gonogo.yml already", next_step="gonogo init --force replaces it")
     path.write_text(propose(Path.cwd()))
     typer.echo(path.read_text())
-    typer.echo("Wrote gonogo.yml. Nothing else was touched. Next: gonogo plan deploy")
+    ready = "\n    services:" in path.read_text()
+    next_step = "gonogo plan deploy" if ready else "complete `services`, then: gonogo plan deploy"
+    typer.echo(f"Wrote gonogo.yml. Nothing else was touched. Next: {next_step}")
 
 
 @app.command(rich_help_panel=EVERYDAY)

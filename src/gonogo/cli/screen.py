@@ -69,14 +69,16 @@ class Screen:
             self._say(f"[dim]If this goes wrong: {escape(wrong)}[/]")
         self._say("")
 
-    def recall(self, events: Sequence[Event]) -> None:
-        """What was done before this command, in one line."""
+    def recall(self, events: Sequence[Event], pending: Event | None) -> None:
+        """What was done before this command, in one line, and what the run waits for."""
         done = [event for event in events if event.kind == "result"]
         for event in events:
             if event.kind == "phase":
                 self._phase, self._began = event.body["title"], event.at
         if done:
             self._say(f"[dim]{len(done)} steps were done before; the last was {done[-1].step}[/]")
+        if pending:
+            self.show(pending)
 
     def show(self, event: Event) -> None:
         """One event."""

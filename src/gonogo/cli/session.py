@@ -67,9 +67,12 @@ def go_on(site: Site, run: str, console: Console, *, json: bool, wait: bool = Tr
 def _refuse_unfinished(site: Site) -> None:
     for run in unfinished(site.journal, clock().now()):
         state = f"waits for {run.waiting}" if run.waiting else "was interrupted"
+        pending = waiting_for(site.journal.events(run.id), clock().now())
+        asked = pending and pending.body["for"] == "sign-off"
+        go_on = f"approve {run.id} {pending.step}" if pending and asked else f"resume {run.id}"
         raise Refused(
             f"run {run.id} of {run.by} is not over: it {state}",
-            next_step=f"gonogo resume {run.id}, or gonogo abort {run.id}",
+            next_step=f"gonogo {go_on}, or gonogo abort {run.id}",
         )
 
 
@@ -127,7 +130,7 @@ class _Follow:
         screen.header()
         before = list(self.site.journal.events(self.plan.run))
         old = before[-1].sequence if before else 0
-        screen.recall(before)
+        screen.recall(before, waiting_for(before, clock().now()))
         while True:
             try:
                 for event in (self.tick or self._look)():

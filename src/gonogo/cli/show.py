@@ -47,7 +47,8 @@ def show_status(site: Site, *, json: bool) -> None:
         ),
     ]
     for service, addresses in facts["traffic"].items():
-        text.append(f"  traffic   {service} → {', '.join(addresses) or 'nobody'}")
+        port = facts["ports"].get(service, "-")
+        text.append(f"  traffic   {service} on port {port} → {', '.join(addresses) or 'nobody'}")
     if facts["copy"]:
         text.append(f"  copy      {facts['copy']}")
     if facts["lock"]:
@@ -75,6 +76,7 @@ async def _status(site: Site) -> dict[str, Any]:
         else None,
         "instances": [_instance(one) for one in await scene.engine.observe()],
         "traffic": {name: list(to) for name, to in (await scene.proxy.observe()).items()},
+        "ports": {name: one.port for name, one in site.environment.services.items() if one.port},
         "lock": f"{holder.mode} by run {holder.run} of {holder.person} on {holder.machine} since "
         + time.strftime("%H:%M:%S", time.localtime(holder.since))
         if holder
@@ -133,7 +135,10 @@ def _log_line(name: str, line: str, json: bool) -> str:
 
 async def _logs(site: Site, service: str | None, lines: int) -> dict[str, str]:
     scene = site.scene()
-    there = [one for one in await scene.engine.observe() if service in (None, one.service)]
+    there = list(await scene.engine.observe())
+    running = {one.service for one in there}
+    there += [one for one in await scene.engine.retired() if one.service not in running]
+    there = [one for one in there if service in (None, one.service)]
     return {one.name: await scene.engine.log(one, lines) for one in there}
 
 
@@ -175,6 +180,8 @@ def show_run(
     """One run with its evidence."""
     run = find_run(site.journal, wanted, clock().now())
     events = list(site.journal.events(run.id))
+    if html and not html.absolute().parent.is_dir():
+        raise Refused(f"there is no folder {html.parent}")
     if html:
         from gonogo.cli.page import page
 

@@ -15,6 +15,6 @@ def find_project(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / FILE).is_file():
             return folder
-    error = BadConfiguration([f"{FILE}:1:1: there is none in {start} or any folder above it"])
+    error = BadConfiguration([f"there is no {FILE} in {start} or any folder above it"])
     error.next_step = "gonogo init"
     raise error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -98,15 +99,28 @@ def _insert(name: str, data: dict[str, Any], override: Mapping[str, Any]) -> dic
     for phase in data["phases"]:
         steps: list[Mapping[str, Any]] = []
         for one in phase["steps"]:
-            at = one.get("id") or next(one[kind] for kind in _KINDS if kind in one)
-            steps += _taken("before", at, override, wanted)
-            steps.append(one)
-            steps += _taken("after", at, override, wanted)
+            at = _id(one)
+            before = _taken("before", at, override, wanted)
+            after = _taken("after", at, override, wanted)
+            steps += _in_order([*before, one, *after])
         phase["steps"] = steps
     if wanted:
         missing = ", ".join(sorted(at for _, at in wanted))
         raise BadConfiguration([f"procedures.{name}: there is no step {missing} to insert at"])
     return data
+
+
+def _id(one: Mapping[str, Any]) -> str:
+    name: str = one.get("id") or next(one[kind] for kind in _KINDS if kind in one)
+    return name
+
+
+def _in_order(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Each needs the one before it: a phase that runs steps side by side keeps their order."""
+    first = [dict(step) for step in steps[:1]]
+    return first + [
+        {**step, "needs": [*step.get("needs", []), _id(before)]} for before, step in pairwise(steps)
+    ]
 
 
 def _taken(

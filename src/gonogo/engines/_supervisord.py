@@ -73,6 +73,10 @@ class Supervisor:
             return near
         return Path("/tmp") / f"gonogo-{os.getuid()}" / f"{_processes.root_key(self.root)}.sock"
 
+    def kept_logs(self) -> list[Path]:
+        """The logs of all instances there ever were, as far as they are kept."""
+        return list(self.logs.glob("*--*--*.log"))
+
     def log(self, name: str) -> Path:
         """The log of a program."""
         return self.logs / f"{name}.log"

@@ -163,6 +163,18 @@ class LocalEngine:
                 found.append(labels.instance(*self._judged(labels, state)))
         return [*found, *(_nameless(state) for state in states.values() if "--" in state.name)]
 
+    async def retired(self) -> Sequence[Instance]:
+        """The last instance of each service that is gone and left a log."""
+        there = {one.name for one in await self.observe()}
+        logs = [path for path in self._supervisor.kept_logs() if path.stem not in there]
+        newest: dict[str, Instance] = {}
+        for path in sorted(logs, key=lambda path: path.stat().st_mtime):
+            service, release, number = path.stem.rsplit("--", 2)
+            newest[service] = Instance(
+                service=service, release=release, number=int(number), state="stopped"
+            )
+        return list(newest.values())
+
     async def log(self, instance: Instance, lines: int) -> str:
         """The last lines that an instance wrote, also after it was retired."""
         path = self._supervisor.log(_checked(instance.name))

@@ -11,11 +11,11 @@ from gonogo.model.errors import PermanentError, Refused
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
-    """A commit: its full hash and first line. changed counts uncommitted files in the project."""
+    """A commit: its full hash and first line. changed are uncommitted files in the project."""
 
     sha: str
     subject: str
-    changed: int
+    changed: tuple[str, ...]
 
 
 def find_commit(project: Path, ref: str) -> Commit:
@@ -24,11 +24,16 @@ def find_commit(project: Path, ref: str) -> Commit:
         raise Refused(f"not a git ref: {ref!r}")
     sha = _git(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     if sha is None:
-        next_step = "git init && git add . && git commit" if ref == "HEAD" else "git log --oneline"
-        raise Refused(f"there is no git commit {ref!r} in {project}", next_step=next_step)
+        if ref == "HEAD":
+            raise Refused(
+                f"nothing is committed in {project}, and a release is a commit",
+                next_step="git init && git add . && git commit",
+            )
+        raise Refused(f"there is no git commit {ref!r}", next_step="git log --oneline")
     subject = _git(project, "log", "-1", "--format=%s", sha) or ""
-    changed = _git(project, "status", "--porcelain", "--", ".") or ""
-    return Commit(sha=sha, subject=subject[:72], changed=len(changed.splitlines()))
+    status = _git(project, "status", "--porcelain", "--", ".") or ""
+    changed = tuple(line.split(maxsplit=1)[1] for line in status.splitlines())
+    return Commit(sha=sha, subject=subject[:72], changed=changed)
 
 
 def _git(project: Path, *arguments: str) -> str | None:
