@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from gonogo.model.configuration import Command, Configuration, Environment
+from gonogo.model.configuration import Command, Configuration, Environment, Service
 from gonogo.model.errors import PermanentError
 from gonogo.model.event import Anchor, Event
 from gonogo.model.evidence import Finding
@@ -263,6 +263,7 @@ class Scene:
     by: str
     release: Release | None
     previous: Manifest | None
+    previous_services: Mapping[str, Service] = field(default_factory=dict)
     t_zero: float
     clock: Clock
     values: Values
@@ -284,6 +285,20 @@ class Scene:
         if name == "previous":
             return self.previous.release if self.previous else None
         raise PermanentError(f"not a release: {name!r} (new or previous)")
+
+    def services(self) -> Sequence[str]:
+        """Names of the services of the new release, and of those only the previous one has."""
+        return list({**self.environment.services, **self.previous_services})
+
+    def service(self, name: str, release: Release | None) -> Service | None:
+        """A service as it was configured for a release; None when that release has none such."""
+        old = self.previous.release.id if self.previous else ""
+        new = self.release.id if self.release else ""
+        if release and release.id == old != new:
+            return self.previous_services.get(name)
+        if release and release.id == new:
+            return self.environment.services.get(name)
+        return self.environment.services.get(name) or self.previous_services.get(name)
 
 
 S = TypeVar("S", contravariant=False)

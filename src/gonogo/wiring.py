@@ -8,7 +8,7 @@ import os
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -147,6 +147,7 @@ class Site:
     project: Path
     configuration: Configuration
     environment: Environment
+    also_hidden: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property
     def data(self) -> Path:
@@ -171,7 +172,7 @@ class Site:
     @cached_property
     def redactor(self) -> Redactor:
         """The one redaction point: knows every secret of this environment."""
-        return Redactor(self.values().secrets())
+        return Redactor({*self.values().secrets(), *self.also_hidden})
 
     @cached_property
     def database_url(self) -> str:
@@ -255,6 +256,7 @@ class Site:
             by=by,
             release=release,
             previous=previous,
+            previous_services=of(previous.release.id).environment.services if previous else {},
             t_zero=t_zero,
             clock=clock(),
             values=self.values(release.id if release else ""),

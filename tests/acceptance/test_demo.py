@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.alone
+
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo" / "demo.py"
 LONGEST = 600.0
 

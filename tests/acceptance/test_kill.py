@@ -18,6 +18,8 @@ import pytest
 from .proof import KILLS, LANES, Visitor, sample, side_by_side, write_results
 from .site import Ran, Site, until
 
+pytestmark = pytest.mark.alone
+
 MOMENTS = 8
 RANDOM = 6
 ABORTS = 3

@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "demo"
 
 from stage import Stage, Traffic
 
+pytestmark = pytest.mark.alone
+
 REQUESTS = int(os.environ.get("GONOGO_PROOF_REQUESTS") or 20_000)
 RATE = float(os.environ.get("GONOGO_PROOF_RATE") or 160)
 UPDATES = 10

@@ -30,15 +30,15 @@ class Launch:
 
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
         release = scene.which(settings.release)
-        if release is None:
-            return [Operation(where=settings.service, what="nothing: there is no such release")]
+        if release is None or scene.service(settings.service, release) is None:
+            return [Operation(where=settings.service, what="nothing: that release has none")]
         return scene.engine.describe("launch", settings.service, release)
 
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
         release = scene.which(settings.release)
-        if release is None:
-            return passed("there is no such release")
-        service = scene.environment.services[settings.service]
+        service = scene.service(settings.service, release)
+        if release is None or service is None:
+            return passed("that release has none")
         there = [
             instance
             for instance in await scene.engine.observe()
@@ -53,8 +53,8 @@ class Launch:
 
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         release = scene.which(settings.release)
-        assert release is not None
-        service = scene.environment.services[settings.service]
+        service = scene.service(settings.service, release)
+        assert release is not None and service is not None
         slowest, addresses = 0.0, []
         for number in range(1, service.instances + 1):
             instance = await scene.engine.launch(settings.service, release, number)

@@ -46,8 +46,8 @@ class Record:
             manifest = scene.previous
         else:
             manifest = await _manifest(scene)
-        await scene.target.keep(manifest, live=True)
         await scene.workshop.publish(release.id)
+        await scene.target.keep(manifest, live=True)
         return passed(f"{release.id} is live")
 
 

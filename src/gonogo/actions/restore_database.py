@@ -40,7 +40,7 @@ class RestoreDatabase:
         copies = {one.name: one for one in await scene.database.copies()}
         copy = copies.get(_name(settings, scene))
         if copy is None:
-            return Finding(verdict=Verdict.SKIP, found="no copy was made, so nothing was changed")
+            return Finding(verdict=Verdict.SKIP, found="there is no copy to put back")
         if copy.fingerprint != await scene.database.fingerprint():
             return None
         # The same schema does not mean the same rows: a migration may have changed only data.

@@ -31,8 +31,8 @@ class Retire:
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
         name = {"others": "previous", "every": "new"}.get(settings.release, settings.release)
         release = scene.which(name)
-        if release is None:
-            return [Operation(where=settings.service, what="nothing: there is no such release")]
+        if release is None or scene.service(settings.service, release) is None:
+            return [Operation(where=settings.service, what="nothing: that release has none")]
         return scene.engine.describe("retire", settings.service, release)
 
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
@@ -46,8 +46,8 @@ class Retire:
         busy = [one.name for one in instances if one.address in serving]
         if busy:
             raise PermanentError(f"{', '.join(busy)} still gets traffic; it is not stopped")
-        service = scene.environment.services[settings.service]
-        if service.port:
+        service = scene.service(settings.service, None)
+        if service and service.port:
             await scene.clock.sleep(seconds(service.drain))
         await asyncio.gather(*(scene.engine.retire(instance) for instance in instances))
         return passed(f"stopped {', '.join(one.name for one in instances)}")

@@ -29,20 +29,20 @@ class Switch:
     loses_data = False
 
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
-        if scene.environment.services[settings.service].port is None:
+        if _port(settings, scene) is None:
             return [Operation(where=settings.service, what="nothing: it takes no traffic")]
         return scene.proxy.describe(settings.service, _release(settings, scene))
 
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
-        if scene.environment.services[settings.service].port is None:
+        if _port(settings, scene) is None:
             return passed("it takes no traffic")
         wanted = await _addresses(settings, scene)
         now = list((await scene.proxy.observe()).get(settings.service, []))
         if sorted(now) != sorted(wanted):
             return None
         release = _release(settings, scene)
-        service = scene.environment.services[settings.service]
-        if release and not await _says(service, release):
+        service = scene.service(settings.service, release)
+        if release and service and not await _says(service, release):
             return None
         return passed(f"traffic is there already: {', '.join(now) or 'nowhere'}")
 
@@ -52,17 +52,23 @@ class Switch:
         if release and not wanted:
             raise PermanentError(f"no instance of {settings.service} {release.id} runs")
         await scene.proxy.point(settings.service, release.id if release else "", wanted)
-        served = ""
-        if release:
-            service = scene.environment.services[settings.service]
-            served = await _serving(service, release, scene)
-        port = scene.environment.services[settings.service].port
+        service = scene.service(settings.service, release)
+        served = await _serving(service, release, scene) if release and service else ""
+        port = service.port if service else "-"
         there = f"{release.id} on port {port}{served}" if release else "nobody"
         return passed(f"{settings.service} → {there}", where=", ".join(wanted))
 
 
 def _release(settings: Settings, scene: Scene) -> Release | None:
-    return None if settings.release == "none" else scene.which(settings.release)
+    """Who gets the traffic; nobody, when that release has no such service."""
+    release = None if settings.release == "none" else scene.which(settings.release)
+    return release if scene.service(settings.service, release) else None
+
+
+def _port(settings: Settings, scene: Scene) -> int | None:
+    """The port users reach the service at, in whichever of the two releases has it."""
+    service = scene.service(settings.service, None)
+    return service.port if service else None
 
 
 async def _addresses(settings: Settings, scene: Scene) -> list[str]:

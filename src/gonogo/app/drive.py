@@ -20,14 +20,14 @@ from typing import IO, Any
 
 from gonogo.core.perform import Bench
 from gonogo.core.run import Run
-from gonogo.model.errors import Refused
+from gonogo.model.errors import GonogoError, Refused
 from gonogo.model.event import Event
 from gonogo.model.plan import Plan
 from gonogo.model.procedure import Hold
 from gonogo.model.target import Holder
 from gonogo.ports import Durable, Journal, Scene, Worker
 from gonogo.targets.files import this_worker, worker_alive
-from gonogo.wiring import PackageCatalogue, Site, clock, site_of
+from gonogo.wiring import PackageCatalogue, Site, clock, site_of, with_configuration
 
 log = logging.getLogger("gonogo")
 
@@ -91,18 +91,19 @@ def interpreter(site: Site) -> Callable[[dict[str, Any], Durable], Any]:
     """
 
     async def interpret(data: dict[str, Any], durable: Durable) -> dict[str, Any]:
-        plan = Plan.from_json(data)
-        here = replace(site_of(plan), project=site.project)
+        run = data["run"]
         try:
+            plan = Plan.from_json(data)
+            here = replace(site_of(plan), project=site.project, also_hidden=_hidden(site, plan))
             return await _interpret(plan, here, durable)
         except Refused as error:
             body = {"outcome": "refused", "headline": error.message, "next": error.next_step}
-            return here.journal.append(plan.run, "ended", body).body
+            return site.journal.append(run, "ended", body).body
         except Exception as error:
-            log.exception("run %s", plan.run)
+            log.exception("run %s", run)
             body = {"found": f"{type(error).__name__}: {error}"}
-            crashes = sum(one.kind == "crashed" for one in here.journal.events(plan.run))
-            here.journal.append(plan.run, "crashed", body, attempt=crashes)
+            crashes = sum(one.kind == "crashed" for one in site.journal.events(run))
+            site.journal.append(run, "crashed", body, attempt=crashes)
             await asyncio.Event().wait()
             raise
 
@@ -126,6 +127,13 @@ async def _interpret(plan: Plan, here: Site, durable: Durable) -> dict[str, Any]
         return ended
     finally:
         beating.cancel()
+
+
+def _hidden(site: Site, plan: Plan) -> tuple[str, ...]:
+    """The secrets of the previous release's configuration: an undo may start that one again."""
+    if plan.previous is None:
+        return ()
+    return tuple(with_configuration(site, plan.previous).values().secrets())
 
 
 def run_scene(site: Site, plan: Plan) -> Scene:
@@ -191,9 +199,7 @@ class Tenancy:
 
     async def _take(self, mode: Hold, epoch: int) -> None:
         """Take or renew the lock, and write down as which epoch."""
-        self._held = await self._scene.lock.take(
-            self._holder(mode, epoch), preempt=self._plan.preempts
-        )
+        self._held = await self._scene.lock.take(self._holder(mode, epoch))
         self._journal.append(self._plan.run, "lock", {}, attempt=self._held.epoch)
 
     async def _note_overtaken(self) -> None:
@@ -220,6 +226,8 @@ class Tenancy:
                 except Refused as error:
                     log.warning("the lock was lost: %s", error.message)
                     return
+                except (GonogoError, OSError) as error:
+                    log.warning("no sign of life this time: %s", error)
 
     async def _unchanged(self) -> None:
         live = await self._scene.target.live()

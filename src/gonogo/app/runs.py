@@ -88,10 +88,13 @@ def with_waiting(run: RunView, journal: Journal, now: float) -> RunView:
 
 def waiting_for(events: Sequence[Event], now: float) -> Event | None:
     """The wait that nothing has ended yet: no answer, no abort, and its time has not come."""
-    if any(event.kind in ("abort", "ended") for event in events):
+    if any(event.kind == "ended" for event in events):
         return None
+    aborted = any(event.kind == "abort" for event in events)
     answered = {event.step for event in events if event.kind in ("sign-off", "result")}
     for wait in reversed([event for event in events if event.kind == "waiting"]):
+        if aborted and wait.body.get("abortable", True):
+            continue
         if wait.body["for"] == "sign-off" and wait.step not in answered:
             return wait
         if wait.body["for"] == "time" and wait.body["until"] > now:

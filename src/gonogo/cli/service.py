@@ -14,7 +14,7 @@ from rich.console import Console
 from gonogo.app.drive import TICK, Keeper, interpreter, owned
 from gonogo.app.runs import unfinished
 from gonogo.cli.session import SERVICE
-from gonogo.model.errors import Refused
+from gonogo.model.errors import GonogoError, Refused
 from gonogo.model.plan import Plan
 from gonogo.ports import Worker
 from gonogo.wiring import Site, clock
@@ -42,7 +42,11 @@ def _serve(site: Site, worker: Worker, console: Console) -> None:
             if run.id not in taken:
                 taken.add(run.id)
                 _take(site, worker, run.id, console)
-            keeper.tick(run.id)
+            if any(event.kind == "crashed" for event in keeper.tick(run.id)):
+                raise GonogoError(
+                    f"run {run.id} met an error in gonogo itself; the log has the details",
+                    next_step="start the worker again: the run goes on",
+                )
         time.sleep(TICK)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -116,10 +115,10 @@ def _id(one: Mapping[str, Any]) -> str:
 
 
 def _in_order(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Each needs the one before it: a phase that runs steps side by side keeps their order."""
-    first = [dict(step) for step in steps[:1]]
-    return first + [
-        {**step, "needs": [*step.get("needs", []), _id(before)]} for before, step in pairwise(steps)
+    """Each needs all before it: a phase that runs steps side by side keeps their order."""
+    return [
+        {**step, "needs": [*step.get("needs", []), *map(_id, steps[:number])]}
+        for number, step in enumerate(steps)
     ]
 
 

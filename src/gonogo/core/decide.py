@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from gonogo.model.condition import Unresolvable, evaluate, explain, parse
@@ -48,6 +49,8 @@ def blocking(judged: Sequence[Judged], waivers: Sequence[Waiver], now: float) ->
 
 
 def _waiver(one: Judged, waivers: Sequence[Waiver], now: float) -> Waiver | None:
+    if not one.waivable:
+        return None
     names = (one.step, one.step.partition(":")[0])
     fitting = (waiver for waiver in waivers if waiver.step in names and waiver.until > now)
     return next(fitting, None)
@@ -58,36 +61,36 @@ def _count(judged: Sequence[Judged]) -> str:
     return " · ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
 
-def measure(first: Counters, last: Counters, elapsed: float) -> dict[str, Any]:
-    """What happened between two readings, as the operands that a watch's conditions may use.
+def measure(readings: Sequence[tuple[float, Counters]]) -> dict[str, Any]:
+    """What happened over readings (seconds, totals), as operands for a watch's conditions.
 
     error_rate is the share of requests answered 5xx, p50 and p95 are upper bounds in seconds from
     the source's buckets, rate is requests a second. Without requests only `requests` is there: the
-    others cannot be known, and a condition over them is undecided.
+    others cannot be known, and a condition over them is undecided; so is a percentile that lies
+    beyond the last bucket. A total that has become smaller started anew (a proxy or a worker was
+    restarted): all of it counts, as in Prometheus' increase().
     """
-    requests = last.requests - first.requests
-    errors = last.server_errors - first.server_errors
+    totals = [counters for _, counters in readings]
+    requests = _increase([one.requests for one in totals])
+    errors = _increase([one.server_errors for one in totals])
     facts: dict[str, Any] = {"requests": int(requests), "server_errors": int(errors)}
     if requests <= 0:
         return facts
+    elapsed = readings[-1][0] - readings[0][0]
     facts["error_rate"] = errors / requests
     facts["rate"] = requests / elapsed if elapsed > 0 else 0.0
-    steps = {bound: count - first.buckets.get(bound, 0) for bound, count in last.buckets.items()}
+    bounds = {bound for one in totals for bound in one.buckets}
+    within = {bound: _increase([one.buckets.get(bound, 0.0) for one in totals]) for bound in bounds}
     for name, share in (("p50", 0.5), ("p95", 0.95)):
-        bound = _quantile(steps, share)
-        if bound is not None:
-            facts[name] = bound
+        holding = [bound for bound, count in within.items() if count >= share * requests]
+        if holding:
+            facts[name] = min(holding)
     return facts
 
 
-def _quantile(buckets: dict[float, float], share: float) -> float | None:
-    """The smallest bucket bound that holds at least that share of the requests (cumulative)."""
-    if not buckets:
-        return None
-    total = max(buckets.values())
-    if total <= 0:
-        return None
-    return min(bound for bound, count in buckets.items() if count >= share * total)
+def _increase(totals: Sequence[float]) -> float:
+    """How much a total grew over its readings; a smaller one has started at zero again."""
+    return sum(now - before if now >= before else now for before, now in pairwise(totals))
 
 
 def window(facts: dict[str, Any], no_go: Sequence[str], minimum: int, complete: bool) -> Decision:

@@ -22,7 +22,6 @@ class Circumstances:
     run: str
     by: str
     machine: str
-    preempts: bool = False
     options: Mapping[str, Any] | None = None
 
 
@@ -49,7 +48,6 @@ def make_plan(
         t_zero=scene.t_zero,
         on_no_go=scene.environment.on_no_go,
         not_configured=tuple(planner.not_configured),
-        preempts=circumstances.preempts,
     )
 
 
@@ -172,7 +170,7 @@ class _Planner:
         plugin = self._catalogue.action(step.use)
         about_a_service = "service" in {field.name for field in fields(plugin.settings)}
         if about_a_service and "service" not in step.settings:
-            return [self._action(step, service) for service in self._scene.environment.services]
+            return [self._action(step, service) for service in self._scene.services()]
         return [self._action(step)]
 
     def _action(self, step: Step, service: str = "") -> PlanStep:

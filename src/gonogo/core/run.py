@@ -13,7 +13,7 @@ from typing import Any
 from gonogo.core import decide
 from gonogo.core.perform import Bench, nothing_to_do, perform
 from gonogo.core.waiting import Take, Waiting
-from gonogo.model.errors import Refused
+from gonogo.model.errors import GonogoError, Refused
 from gonogo.model.evidence import Finding, Verdict
 from gonogo.model.gate import Answer, Judged, Waiver
 from gonogo.model.plan import Plan, PlanPhase, PlanStep
@@ -64,10 +64,10 @@ class Run:
             return trouble
         judged: list[Judged] = []
         for batch in batches(phase):
-            if any(step.kind is not Kind.CHECK for step in batch) and (
-                trouble := self._stop(judged)
-            ):
-                return trouble
+            if any(step.kind is not Kind.CHECK for step in batch):
+                trouble = self._stop(judged) or await self._unsure(batch[0], phase, judged)
+                if trouble:
+                    return trouble
             for step, finding in zip(batch, await self._batch(batch, phase), strict=True):
                 judged.append(judgement(step, finding))
                 if finding.facts.get("aborted"):
@@ -78,6 +78,26 @@ class Run:
         """Nothing that changes something follows a failure (waivers count as at T-0)."""
         bad = decide.blocking(judged, self._waivers(), self.plan.t_zero)
         return headline(bad) if bad else None
+
+    async def _unsure(
+        self, step: PlanStep, phase: PlanPhase, judged: list[Judged]
+    ) -> Trouble | None:
+        """Before something is changed, a person decides what a check could not."""
+        unsure = [one for one in judged if one.critical and one.verdict is Verdict.UNDECIDED]
+        if not unsure:
+            return None
+        title = "; ".join(f"{one.step}: {one.found}" for one in unsure)
+        finding = await self.waiting.sign_off(f"before:{step.id}", title, then=phase.hold)
+        if finding.verdict is not Verdict.PASS:
+            return self._not_signed(finding, phase)
+        for one in unsure:
+            judged.remove(one)
+        return None
+
+    @staticmethod
+    def _not_signed(finding: Finding, phase: PlanPhase) -> Trouble:
+        kind = "aborted" if finding.facts.get("aborted") else "no-go"
+        return Trouble(kind=kind, step=phase.id, found=finding.found)
 
     async def _batch(self, batch: list[PlanStep], phase: PlanPhase) -> list[Finding]:
         limit = asyncio.Semaphore(phase.parallel)
@@ -134,8 +154,7 @@ class Run:
             finding = await self.waiting.sign_off(f"gate:{phase.id}", title, then=phase.hold)
             if finding.verdict is Verdict.PASS:
                 return None
-            kind = "aborted" if finding.facts.get("aborted") else "no-go"
-            return Trouble(kind=kind, step=phase.id, found=finding.found)
+            return self._not_signed(finding, phase)
         return headline(decide.blocking(judged, self._waivers(), decision["now"]))
 
     def _waivers(self) -> list[Waiver]:
@@ -229,7 +248,10 @@ class Run:
         """Whether there is something to undo; nobody is asked about nothing."""
 
         async def act() -> dict[str, Any]:
-            return {"needed": not await nothing_to_do(undo, self.bench)}
+            try:
+                return {"needed": not await nothing_to_do(undo, self.bench)}
+            except GonogoError:
+                return {"needed": True}  # Whoever looks again while undoing says why.
 
         needed: bool = (await self.durable.step(f"look:{undo.id}", act))["needed"]
         return needed
@@ -278,6 +300,7 @@ def judgement(step: PlanStep, finding: Finding) -> Judged:
         verdict=finding.verdict,
         critical=step.critical,
         found=finding.found,
+        waivable=step.kind in (Kind.CHECK, Kind.WATCH),
         trouble="refused" if refused else "no-go" if no_go else "failed",
         next_step=finding.facts.get("next", ""),
     )

@@ -44,7 +44,7 @@ class Waiting:
                 return {"ready": True}
             await self._reserve(then)
             what = {"for": "time", "until": due, "title": title}
-            self.bench.journal.append(self.plan.run, "waiting", what, step=step)
+            self.bench.journal.append(self.plan.run, "waiting", what, step=f"start:{step}")
             return {"ready": False, "seconds": left}
 
         answer = await self._wait(f"start:{step}", look)
@@ -65,7 +65,7 @@ class Waiting:
             if answer:
                 return {"ready": True, **answer.body}
             await self._reserve(then)
-            what = {"for": "sign-off", "title": title}
+            what = {"for": "sign-off", "title": title, "abortable": abortable}
             asked = self.bench.journal.append(self.plan.run, "waiting", what, step=step)
             left = asked.at + within - self.bench.scene.clock.now()
             if within and left <= 0:

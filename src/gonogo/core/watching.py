@@ -55,10 +55,7 @@ async def watch(
 
 
 def _facts(readings: list[tuple[float, Counters]]) -> dict[str, Any]:
-    if not readings:
-        return {}
-    (first_at, first), (last_at, last) = readings[0], readings[-1]
-    return decide.measure(first, last, last_at - first_at)
+    return decide.measure(readings) if readings else {}
 
 
 def _sample(at: float, counters: Counters) -> dict[str, Any]:

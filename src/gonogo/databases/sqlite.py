@@ -13,9 +13,10 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from gonogo.databases import _sqlite_look as look
 from gonogo.databases._copies import Copies
@@ -23,6 +24,8 @@ from gonogo.model.errors import PermanentError, Refused, TemporaryError
 from gonogo.model.plan import Operation
 from gonogo.model.target import Copy
 from gonogo.ports import Clock, Database
+
+T = TypeVar("T")
 
 _SIDE_FILES = ("-journal", "-wal", "-shm")
 _BUSY_PATIENCE = 30.0
@@ -36,6 +39,16 @@ def path_of(setting: str) -> Path:
         if setting.startswith(prefix):
             return Path(setting.removeprefix(prefix).partition("?")[0])
     return Path(setting)
+
+
+async def _whole(function: Callable[[str], T], name: str) -> T:
+    """Run in a thread and wait for its end even when cancelled: it must not act later."""
+    task = asyncio.ensure_future(asyncio.to_thread(function, name))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 class SqliteDatabase:
@@ -66,7 +79,7 @@ class SqliteDatabase:
 
     async def copy(self, name: str) -> Copy:
         """A consistent copy, checked by reading it back; the one already there is returned."""
-        return await asyncio.to_thread(self._locked_copy, name)
+        return await _whole(self._locked_copy, name)
 
     async def copies(self) -> Sequence[Copy]:
         """The copies that are whole, newest first."""
@@ -74,7 +87,7 @@ class SqliteDatabase:
 
     async def restore(self, name: str) -> None:
         """Put a copy in the place of the database, atomically. Writers must be stopped."""
-        await asyncio.to_thread(self._restore, name)
+        await _whole(self._restore, name)
 
     async def fingerprint(self) -> str:
         """A hash of the schema; equal schemas have equal hashes. Empty: no database yet."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 
+from gonogo.model.errors import Refused
 from gonogo.model.plan import Plan
 from gonogo.ports import Act, Durable
 
@@ -43,8 +45,20 @@ class DbosDurable:
     """ports.Durable inside a DBOS workflow."""
 
     async def step(self, name: str, act: Act) -> dict[str, Any]:
-        """One checkpointed step."""
-        return await DBOS.run_step_async({"name": name}, act)
+        """One checkpointed step. A refusal is remembered as a value, for errors are not JSON."""
+
+        async def remembered() -> dict[str, Any]:
+            try:
+                return {"value": await act()}
+            except Refused as error:
+                return {"refused": [error.message, error.next_step]}
+
+        answer = await DBOS.run_step_async({"name": name}, remembered)
+        if "refused" in answer:
+            message, next_step = answer["refused"]
+            raise Refused(message, next_step=next_step)
+        value: dict[str, Any] = answer["value"]
+        return value
 
     async def pause(self, seconds: float) -> None:
         """A durable wait that a message ends early."""
@@ -59,7 +73,7 @@ class DbosWorker:
             "name": "gonogo",
             "system_database_url": url,
             "dbos_system_schema": schema,
-            "executor_id": f"gonogo-{os.getpid()}",
+            "executor_id": f"gonogo-{uuid.uuid4()}",
             "application_version": "gonogo",
             "serializer": _Json(),
             "log_level": "CRITICAL",

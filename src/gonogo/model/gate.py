@@ -21,12 +21,14 @@ class Answer(StrEnum):
 class Judged:
     """A step's verdict as the gate sees it. Not critical: a failure is a reason, not a stop.
 
+    waivable: only what was looked at can be waived, never what failed to be done or a person's no.
     trouble is what a failure makes of the run (failed, no-go, refused).
     """
 
     step: str
     verdict: Verdict
     critical: bool
+    waivable: bool = True
     found: str = ""
     trouble: str = "failed"
     next_step: str = ""
@@ -40,16 +42,6 @@ class Waiver:
     by: str
     reason: str
     until: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class SignOff:
-    """A named person's answer to a sign-off step."""
-
-    step: str
-    by: str
-    approved: bool
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

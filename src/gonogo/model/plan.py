@@ -32,7 +32,7 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanStep:
-    """One step, ready to run. id is unique in the plan; undo_of names the step it takes back."""
+    """One step, ready to run. id is unique in the plan; undo is the step that takes it back."""
 
     id: str
     kind: Kind
@@ -68,9 +68,9 @@ class Plan:
     """What a run will do.
 
     run is its id. release is what will be live, previous the manifest of what is live now (None on
-    the first deploy). environment is that part of the configuration as plain JSON, references
-    unresolved. t_zero is T-0 in seconds since the epoch. not_configured lists what could be looked
-    at but is not set up; it is counted, never judged.
+    the first deploy). configuration is all of it as plain JSON, references unresolved. t_zero is
+    T-0 in seconds since the epoch. not_configured lists what could be looked at but is not set up;
+    it is counted, never judged.
     """
 
     run: str
@@ -88,7 +88,6 @@ class Plan:
     t_zero: float
     on_no_go: str = "rollback"
     not_configured: tuple[str, ...] = ()
-    preempts: bool = False
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:

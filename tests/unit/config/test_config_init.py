@@ -80,7 +80,7 @@ def test_procfile(tmp_path: Path, plugins: Any) -> None:
 def test_find_project(tmp_path: Path) -> None:
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
-    with pytest.raises(BadConfiguration, match=r"gonogo\.yml:1:1: ") as caught:
+    with pytest.raises(BadConfiguration, match=r"there is no gonogo\.yml in ") as caught:
         find_project(below)
     assert caught.value.next_step == "gonogo init"
     (tmp_path / "gonogo.yml").write_text("app: a\n")

@@ -65,17 +65,17 @@ def counters(requests: float, errors: float, fast: float) -> Counters:
 
 
 def test_rates_are_differences_between_two_readings() -> None:
-    facts = measure(counters(100, 50, 100), counters(200, 60, 195), 10.0)
+    facts = measure([(0.0, counters(100, 50, 100)), (10.0, counters(200, 60, 195))])
     assert (facts["requests"], facts["error_rate"], facts["rate"]) == (100, 0.1, 10.0)
     assert (facts["p50"], facts["p95"]) == (0.1, 0.1)
 
 
 def test_the_95th_percentile_is_a_bound_that_holds() -> None:
-    assert measure(counters(0, 0, 0), counters(100, 0, 94), 1.0)["p95"] == 10.0
+    assert measure([(0.0, counters(0, 0, 0)), (1.0, counters(100, 0, 94))])["p95"] == 10.0
 
 
 def test_no_requests_give_no_rate() -> None:
-    assert measure(counters(5, 1, 5), counters(5, 1, 5), 10.0) == {
+    assert measure([(0.0, counters(5, 1, 5)), (10.0, counters(5, 1, 5))]) == {
         "requests": 0,
         "server_errors": 0,
     }
@@ -104,3 +104,23 @@ def test_a_window_without_a_rule_is_undecided() -> None:
 def test_the_worst_of_nothing_is_undecided() -> None:
     assert worst([]) is Verdict.UNDECIDED
     assert worst([Verdict.PASS, Verdict.SKIP]) is Verdict.SKIP
+
+
+def test_a_total_that_starts_anew_counts_whole() -> None:
+    readings = [(0.0, counters(0, 0, 0)), (1.0, counters(100, 50, 90)), (2.0, counters(40, 0, 40))]
+    facts = measure(readings)
+    assert (facts["requests"], facts["server_errors"]) == (140, 50)
+
+
+def test_a_percentile_beyond_the_last_bucket_is_not_known() -> None:
+    hanging = Counters(requests=100, server_errors=0, buckets={0.1: 50, 10.0: 50})
+    none = Counters(requests=0, server_errors=0, buckets={0.1: 0, 10.0: 0})
+    facts = measure([(0.0, none), (1.0, hanging)])
+    assert "p95" not in facts
+    assert window(facts, RULES, 20, True).answer is Answer.UNDECIDED
+
+
+def test_what_failed_to_be_done_cannot_be_waived() -> None:
+    waiver = Waiver(step="x", by="aiko", reason="known", until=100.0)
+    failed = judged(Verdict.ERROR, waivable=False)
+    assert gate([failed], [waiver], 0).answer is Answer.NO_GO
