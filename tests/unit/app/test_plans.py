@@ -1,0 +1,111 @@
+"""Plans of the shipped procedures: in which order a failure would be undone, and for what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gonogo.config.procedures import load_procedure, shipped
+from gonogo.core.plan import Circumstances, make_plan
+from gonogo.model.configuration import Configuration, Database, Environment, Migrations, Service
+from gonogo.model.plain import plain
+from gonogo.model.plan import Plan
+from gonogo.model.release import Manifest, Release
+from gonogo.wiring import PackageCatalogue, Site
+
+NEW = Release(id="2026-01-02.1", commit="b" * 40)
+OLD = Release(id="2026-01-01.1", commit="a" * 40)
+
+
+def configuration(services: dict[str, Service], *, online: bool = False) -> Configuration:
+    database = Database(sqlite="app.db", migrations=Migrations(command=("migrate",), online=online))
+    environment = Environment(name="development", services=services, database=database)
+    return Configuration(app="shop", environments={"development": environment})
+
+
+def plan(
+    project: Path,
+    name: str,
+    *,
+    new: Configuration | None = None,
+    old: Configuration | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> Plan:
+    both = configuration({"web": Service(command=("serve",), port=4321)})
+    new, old = new or both, old or both
+    site = Site(project=project, configuration=new, environment=new.environments["development"])
+    live = Manifest(
+        release=OLD, run="r", by="aiko", at="2026-01-01T00:00:00+00:00", configuration=plain(old)
+    )
+    scene = site.scene(run="run-1", by="aiko", release=NEW, previous=live)
+    options = {"copy": "before", "safety": "safety"}
+    return make_plan(
+        load_procedure(name, overrides or {}),
+        scene,
+        PackageCatalogue(),
+        Circumstances(run="run-1", by="aiko", machine="desk", options=options),
+    )
+
+
+def undone(made: Plan) -> list[str]:
+    """What would be undone, in order, if the very last step failed."""
+    return [
+        f"{step.undo.use} {step.undo.settings.get('release', '')}".strip()
+        for step in reversed(made.steps())
+        if step.undo
+    ]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_procedure_can_be_planned_and_read_back(tmp_path: Path, name: str) -> None:
+    made = plan(tmp_path, name)
+    assert Plan.from_json(made.to_json()) == made
+
+
+def test_an_update_is_undone_from_the_end(tmp_path: Path) -> None:
+    assert undone(plan(tmp_path, "update")) == [
+        "verified",
+        "record previous",
+        "launch previous",
+        "switch previous",
+        "retire new",
+    ]
+
+
+def test_offline_the_old_release_comes_back_only_after_its_data(tmp_path: Path) -> None:
+    assert undone(plan(tmp_path, "migrate")) == [
+        "verified",
+        "record previous",
+        "switch none",
+        "retire new",
+        "restore_database",
+        "launch previous",
+        "switch previous",
+    ]
+
+
+def test_online_the_schema_stays_and_nothing_loses_data(tmp_path: Path) -> None:
+    online = configuration({"web": Service(command=("serve",), port=4321)}, online=True)
+    made = plan(tmp_path, "migrate", new=online)
+    assert "restore_database" not in undone(made)
+    assert not any(step.undo.loses_data for step in made.steps() if step.undo)
+
+
+def test_a_service_that_the_new_release_no_longer_has_is_stopped(tmp_path: Path) -> None:
+    web = {"web": Service(command=("serve",), port=4321)}
+    old = configuration({**web, "worker": Service(command=("work",))})
+    ids = [step.id for step in plan(tmp_path, "update", old=old).steps()]
+    assert {"launch:worker", "switch:worker", "retire:worker"} <= set(ids)
+
+
+def test_a_sign_off_before_launch_is_waited_for(tmp_path: Path) -> None:
+    ask = {"sign-off": "approver", "id": "approve-release"}
+    wanted = {"update": {"before": {"launch": [ask]}}}
+    launch = next(
+        step
+        for step in plan(tmp_path, "update", overrides=wanted).steps()
+        if step.id == "launch:web"
+    )
+    assert launch.needs == ("approve-release",)
