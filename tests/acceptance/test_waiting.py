@@ -103,7 +103,7 @@ def test_no_wait_leaves_and_resume_goes_on(site: Site) -> None:
     assert run in status
     ran = site.run("update", expect=7)
     assert run in ran.errors
-    assert "gonogo resume" in ran.errors
+    assert "gonogo approve" in ran.errors
     site.run("resume", "last", "--no-wait", expect=6)
     site.run("approve", run, "go-ahead")
     ran = site.run("approve", run, "go-ahead", "--by", "bela", expect=7)

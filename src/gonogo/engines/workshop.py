@@ -258,13 +258,19 @@ class GitWorkshop:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    try:
-        with tarfile.open(archive) as tar:
-            # Python 3.11.0 to 3.11.3 have no filter; what is unpacked is the team's own commit.
-            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
-            tar.extractall(folder)
-    except tarfile.TarError as error:
-        raise PermanentError(f"the commit holds a file that is not exported: {error}") from None
+    """Unpack a commit. PermanentError for a link that leads out of the release.
+
+    Python's own filter for that is missing before 3.11.4, which Debian 12 still has.
+    """
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            target = os.path.normpath(os.path.join(os.path.dirname(member.name), member.linkname))
+            if member.issym() and (os.path.isabs(member.linkname) or target.startswith("..")):
+                raise PermanentError(
+                    f"a link leads out of the commit and is not exported: {member.name}"
+                )
+        tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+        tar.extractall(folder)
 
 
 def _unquoted(lines: list[str]) -> list[str]:
