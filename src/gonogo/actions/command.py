@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gonogo.model.configuration import Command, Shell
+from gonogo.model.configuration import Command, written
 from gonogo.model.duration import seconds
 from gonogo.model.errors import PermanentError
 from gonogo.model.evidence import Finding, passed
@@ -33,7 +33,7 @@ class CommandAction:
     loses_data = False
 
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
-        return [Operation(where="this machine", what=shown(settings.command))]
+        return [Operation(where="this machine", what=written(settings.command))]
 
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
         if settings.done is None:
@@ -44,17 +44,8 @@ class CommandAction:
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         code, output = await _run(settings.command, settings, scene)
         if code != 0:
-            raise PermanentError(f"exit code {code}: {shown(settings.command)}")
+            raise PermanentError(f"exit code {code}: {written(settings.command)}")
         return passed("exit code 0", excerpt=output[-2000:])
-
-
-def shown(command: Command) -> str:
-    """A command as one line for a person; references stay references."""
-    import shlex
-
-    return (
-        f"sh -c {shlex.quote(command.shell)}" if isinstance(command, Shell) else shlex.join(command)
-    )
 
 
 async def _run(command: Command, settings: Settings, scene: Scene) -> tuple[int, str]:

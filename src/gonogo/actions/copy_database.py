@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gonogo.actions._copies import copy_name
 from gonogo.model.evidence import Finding, Verdict, passed
 from gonogo.model.plan import Operation
 from gonogo.ports import Action, Scene
@@ -26,30 +27,26 @@ class CopyDatabase:
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
         if scene.database is None:
             return []
-        return scene.database.describe("copy", _name(settings, scene))
+        return scene.database.describe("copy", copy_name(settings.name, scene))
 
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
         if scene.database is None:
             return Finding(verdict=Verdict.SKIP, found="no database is configured")
-        if _name(settings, scene) in [one.name for one in await scene.database.copies()]:
-            return passed(f"{_name(settings, scene)} is there")
+        if copy_name(settings.name, scene) in [one.name for one in await scene.database.copies()]:
+            return passed(f"{copy_name(settings.name, scene)} is there")
         if not await scene.database.fingerprint():
             return Finding(verdict=Verdict.SKIP, found="there is no database to copy yet")
         return None
 
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         assert scene.database is not None
-        copy = await scene.database.copy(_name(settings, scene))
+        copy = await scene.database.copy(copy_name(settings.name, scene))
         rows = sum(copy.rows.values())
         return passed(
             f"{copy.name}: {copy.size / 1e6:.1f} MB, {rows} rows in {len(copy.rows)} tables, "
             "read back whole",
             facts={"copy": copy.name, "sha256": copy.sha256},
         )
-
-
-def _name(settings: Settings, scene: Scene) -> str:
-    return settings.name or f"before-{scene.release.id if scene.release else scene.run}"
 
 
 ACTION: Action[Settings] = CopyDatabase()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gonogo.actions._copies import copy_name
 from gonogo.model.evidence import Finding, Verdict, passed
 from gonogo.model.plan import Operation
 from gonogo.ports import Action, Scene
@@ -30,7 +31,7 @@ class RestoreDatabase:
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
         if scene.database is None:
             return []
-        return scene.database.describe("restore", _name(settings, scene))
+        return scene.database.describe("restore", copy_name(settings.name, scene))
 
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
         if scene.database is None:
@@ -38,7 +39,7 @@ class RestoreDatabase:
         if settings.always:
             return None
         copies = {one.name: one for one in await scene.database.copies()}
-        copy = copies.get(_name(settings, scene))
+        copy = copies.get(copy_name(settings.name, scene))
         if copy is None:
             return Finding(verdict=Verdict.SKIP, found="there is no copy to put back")
         if copy.fingerprint != await scene.database.fingerprint():
@@ -50,12 +51,8 @@ class RestoreDatabase:
 
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         assert scene.database is not None
-        await scene.database.restore(_name(settings, scene))
-        return passed(f"the database is {_name(settings, scene)} again")
-
-
-def _name(settings: Settings, scene: Scene) -> str:
-    return settings.name or f"before-{scene.release.id if scene.release else scene.run}"
+        await scene.database.restore(copy_name(settings.name, scene))
+        return passed(f"the database is {copy_name(settings.name, scene)} again")
 
 
 ACTION: Action[Settings] = RestoreDatabase()

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import secrets
-import shlex
 import shutil
 import tarfile
 import time
@@ -21,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gonogo.engines import _folders as folders
-from gonogo.model.configuration import Build, Command, Shell
+from gonogo.model.configuration import Build, Command, written
 from gonogo.model.duration import seconds
 from gonogo.model.errors import NotFound, PermanentError, Refused
 from gonogo.model.plan import Operation
@@ -71,7 +70,7 @@ class GitWorkshop:
             export = f"copy the working tree (git ls-files -co --exclude-standard) to {place}"
         else:
             export = f"git archive {release.commit} to {place}"
-        builds = [Operation(where=place, what=_line(each)) for each in self._build.commands]
+        builds = [Operation(where=place, what=written(each)) for each in self._build.commands]
         return [Operation(where="project", what=export), *builds]
 
     async def prepare(self, release: Release, say: Say) -> bool:
@@ -128,7 +127,7 @@ class GitWorkshop:
 
     def _filled(self, command: Command, release: Release) -> Command:
         values = {**self._facts, "release": release.id, **self._environment_of(release.id)}
-        return filled_command(command, values, f"command {_line(command)}")
+        return filled_command(command, values, f"command {written(command)}")
 
     async def remove(self, release_id: str) -> None:
         """Remove a release's files."""
@@ -241,7 +240,7 @@ class GitWorkshop:
     async def _run_build(self, release: Release, folder: Path, say: Say) -> None:
         deadline = time.monotonic() + seconds(self._build.timeout)
         for command in self._build.commands:
-            say(f"$ {_line(command)}")
+            say(f"$ {written(command)}")
             done = await self._host.run(
                 self._filled(command, release),
                 cwd=str(folder),
@@ -252,7 +251,7 @@ class GitWorkshop:
             if done.code != 0:
                 last = "\n".join(done.output.splitlines()[-_EXCERPT:])
                 raise PermanentError(
-                    f"the build failed: {_line(command)} ended with {done.code}\n{last}".rstrip(),
+                    f"the build failed: {written(command)} ended with {done.code}\n{last}".rstrip(),
                     next_step="correct it, commit, and deploy again",
                 )
 
@@ -275,10 +274,6 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def _unquoted(lines: list[str]) -> list[str]:
     return [folders.unquote(line) for line in lines if line]
-
-
-def _line(command: Command) -> str:
-    return command.shell if isinstance(command, Shell) else shlex.join(command)
 
 
 FITS: type[Workshop] = GitWorkshop

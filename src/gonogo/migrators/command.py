@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
-from gonogo.model.configuration import Command, Migrations, Shell
+from gonogo.model.configuration import Command, Migrations, written
 from gonogo.model.duration import seconds
 from gonogo.model.errors import PermanentError, TemporaryError
 from gonogo.model.plan import Operation
@@ -26,7 +25,7 @@ class CommandMigrator:
     def describe(self, release: Release) -> Sequence[Operation]:
         """What apply will run."""
         where = f"release {release.id}"
-        return [Operation(where=where, what=_line(self._migrations.command))]
+        return [Operation(where=where, what=written(self._migrations.command))]
 
     async def pending(self, release: Release, say: Say) -> Sequence[str] | None:
         """Names of the migrations not yet applied; None when that cannot be found out."""
@@ -56,11 +55,7 @@ class CommandMigrator:
 
 def _failed(what: str, command: Command, done: Completed) -> PermanentError:
     last = "\n".join(done.output.splitlines()[-_EXCERPT:])
-    return PermanentError(f"{what}: {_line(command)} ended with {done.code}\n{last}".rstrip())
-
-
-def _line(command: Command) -> str:
-    return command.shell if isinstance(command, Shell) else shlex.join(command)
+    return PermanentError(f"{what}: {written(command)} ended with {done.code}\n{last}".rstrip())
 
 
 FITS: type[Migrator] = CommandMigrator

@@ -7,6 +7,7 @@ a request is sent, never before, so that no secret gets into a plan.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import Any, Literal, NewType
 
@@ -22,6 +23,11 @@ class Shell:
 
 
 Command = tuple[str, ...] | Shell
+
+
+def written(command: Command) -> str:
+    """A command as a person would type it; references stay references."""
+    return command.shell if isinstance(command, Shell) else shlex.join(command)
 
 
 @dataclass(frozen=True, kw_only=True)

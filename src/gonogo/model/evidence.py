@@ -18,21 +18,6 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
-_BADNESS = (
-    Verdict.PASS,
-    Verdict.SKIP,
-    Verdict.WARN,
-    Verdict.UNDECIDED,
-    Verdict.ERROR,
-    Verdict.FAIL,
-)
-
-
-def worst(verdicts: list[Verdict]) -> Verdict:
-    """The worst of several verdicts; of none, undecided: nothing looked at proves nothing."""
-    return max(verdicts, key=_BADNESS.index) if verdicts else Verdict.UNDECIDED
-
-
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """What a step saw.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gonogo.core.decide import gate, measure, window
-from gonogo.model.evidence import Verdict, worst
+from gonogo.model.evidence import Verdict
 from gonogo.model.gate import Answer, Judged, Waiver
 from gonogo.model.target import Counters
 
@@ -99,11 +99,6 @@ def test_a_window(facts: dict[str, Any], complete: bool, answer: Answer) -> None
 
 def test_a_window_without_a_rule_is_undecided() -> None:
     assert window({"requests": 1000, "error_rate": 0.0}, (), 20, True).answer is Answer.UNDECIDED
-
-
-def test_the_worst_of_nothing_is_undecided() -> None:
-    assert worst([]) is Verdict.UNDECIDED
-    assert worst([Verdict.PASS, Verdict.SKIP]) is Verdict.SKIP
 
 
 def test_a_total_that_starts_anew_counts_whole() -> None:
