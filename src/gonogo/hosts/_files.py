@@ -21,10 +21,14 @@ def read_file(path: Path) -> bytes | None:
 
 
 def write_file(path: Path, content: bytes, exclusive: bool) -> bool:
-    """Temporary file, fsync, then one rename or link: a kill leaves the old file or the new one."""
+    """Temporary file, fsync, then one rename or link: a kill leaves the old file or the new one.
+
+    What a killed process left of its temporary file goes with the next write into that folder.
+    """
     try:
         _make_folder(path.parent)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        _sweep(path.parent)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(6)}.tmp")
         try:
             _write_new(temporary, content)
             if exclusive:
@@ -58,6 +62,14 @@ def _make_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporary files whose process is gone."""
+    for left in folder.glob(".*.tmp"):
+        process = left.name.split(".")[-3]
+        if process.isdigit() and not Path(f"/proc/{process}").exists():
+            left.unlink(missing_ok=True)
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -345,3 +345,13 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
         asyncio.run(LocalHost().write(str(tmp_path / "file" / "x"), b""))
     with pytest.raises(PermanentError, match="cannot read"):
         asyncio.run(LocalHost().read(str(tmp_path)))
+
+
+def test_the_temporary_file_of_a_dead_writer_goes_with_the_next_write(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (tmp_path / f".a.json.{dead.pid}.abc.tmp").write_text("half")
+    (tmp_path / f".a.json.{os.getpid()}.abc.tmp").write_text("being written")
+    asyncio.run(LocalHost().write(str(tmp_path / "b.json"), b"{}"))
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [f".a.json.{os.getpid()}.abc.tmp", "b.json"]
