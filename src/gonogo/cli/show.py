@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
@@ -27,12 +26,21 @@ from gonogo.model.event import GENESIS, Event
 from gonogo.model.target import Instance
 from gonogo.wiring import Site, clock
 
+T = TypeVar("T")
+
 TICK = 0.2
+
+
+def _run(reading: Coroutine[Any, Any, T]) -> T:
+    """Run what reads the target; asyncio is imported only by the commands that need it."""
+    import asyncio
+
+    return asyncio.run(reading)
 
 
 def show_status(site: Site, *, json: bool) -> None:
     """Live release, instances, lock, last copy, runs under way."""
-    facts = asyncio.run(_status(site))
+    facts = _run(_status(site))
     if json:
         _print_json(site, facts)
         return
@@ -116,7 +124,7 @@ def show_logs(
         raise Refused(f"not a regular expression: {grep!r} ({error})") from error
     shown: dict[str, list[str]] = {}
     while True:
-        for name, text in asyncio.run(_logs(site, service, lines)).items():
+        for name, text in _run(_logs(site, service, lines)).items():
             fresh = _new_lines(shown.get(name, []), text.splitlines())
             shown[name] = text.splitlines()
             for line in fresh:
@@ -252,7 +260,7 @@ _LINES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
 def verify_journal(site: Site, *, json: bool) -> ExitCode:
     """Say whether the chain is whole, and its head."""
     chain = site.journal.chain()
-    anchor = asyncio.run(site.scene().target.anchor())
+    anchor = _run(site.scene().target.anchor())
     problem = broken(chain, anchor)
     head = chain[-1].hash if chain else GENESIS
     ours = anchor if chain and anchor and anchor.journal == chain[0].hash else None

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gonogo.databases.sqlite import SqliteDatabase, path_of
-from gonogo.engines.local import LocalEngine
-from gonogo.engines.supervisor import SupervisorFoundation
-from gonogo.engines.workshop import GitWorkshop
-from gonogo.hosts.local import LocalHost
-from gonogo.migrators.command import CommandMigrator
 from gonogo.model.configuration import Environment
 from gonogo.model.secret import Secret
 from gonogo.ports import Clock, Kit, Values, Workshop
-from gonogo.proxies.traefik import TraefikProxy
-from gonogo.targets.files import FileLock, FileTarget, worker_alive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +35,17 @@ class LocalKit:
         clock: Clock,
         run: str,
     ) -> dict[str, Any]:
-        """The adapters by the names they have in a Scene."""
+        """The adapters by the names they have in a Scene.
+
+        They are imported here: reading a configuration only needs the settings.
+        """
+        from gonogo.engines.local import LocalEngine
+        from gonogo.engines.supervisor import SupervisorFoundation
+        from gonogo.engines.workshop import GitWorkshop
+        from gonogo.hosts.local import LocalHost
+        from gonogo.proxies.traefik import TraefikProxy
+        from gonogo.targets.files import FileLock, FileTarget, worker_alive
+
         root = project / (settings.folder or f".gonogo/target/{environment.name}")
         host = LocalHost(mark=run)
         ports = {name: one.port for name, one in environment.services.items() if one.port}
@@ -89,6 +91,9 @@ def _database(
     configured = environment.database
     if configured is None:
         return {"database": None, "migrator": None}
+    from gonogo.databases.sqlite import SqliteDatabase, path_of
+    from gonogo.migrators.command import CommandMigrator
+
     path = project / path_of(values.text(configured.sqlite))
     migrations = configured.migrations
     return {
