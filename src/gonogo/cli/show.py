@@ -131,6 +131,8 @@ def show_logs(
                 if pattern.search(line):
                     typer.echo(_log_line(name, site.redactor.text(line), json))
         if not follow:
+            if not any(shown.values()):
+                typer.echo(f"{', '.join(shown) or 'No service'}: wrote nothing", err=True)
             return
         time.sleep(TICK)
 
