@@ -18,7 +18,7 @@ from gonogo.model.evidence import Finding
 from gonogo.model.plan import Operation, Plan
 from gonogo.model.release import Manifest, Release
 from gonogo.model.secret import Secret
-from gonogo.model.target import Copy, Counters, Holder, Instance
+from gonogo.model.target import Copy, Counters, Holder, Instance, Objection
 
 Say = Callable[[str], None]
 """Takes one line of output; the receiver redacts it."""
@@ -96,6 +96,12 @@ class Values(Protocol):
     def missing(self) -> Sequence[str]:
         """Declared variables that have no value and need one."""
 
+    def unset(self) -> Mapping[str, str]:
+        """Variables the environment refers to that have no value, each with its place.
+
+        The place is `gonogo.yml:line:column`.
+        """
+
     def secrets(self) -> Sequence[str]:
         """Every value to redact."""
 
@@ -165,6 +171,9 @@ class Workshop(Protocol):
     async def publish(self, release_id: str) -> None:
         """Point the `current` link at a release, atomically, for people and tools that look."""
 
+    async def size(self, release_id: str) -> int:
+        """Bytes that a release takes at most; what releases share is counted in each."""
+
     async def remove(self, release_id: str) -> None:
         """Remove a release's files."""
 
@@ -188,7 +197,7 @@ class Engine(Protocol):
         """The last instance of each service that is gone and left a log."""
 
     async def log(self, instance: Instance, lines: int) -> str:
-        """The last lines that an instance wrote."""
+        """The last lines that an instance wrote, without the secrets it was launched with."""
 
 
 class Proxy(Protocol):
@@ -203,6 +212,9 @@ class Proxy(Protocol):
     async def observe(self) -> Mapping[str, Sequence[str]]:
         """For each service the addresses that get its traffic now."""
 
+    async def url(self, service: str) -> str:
+        """Where this machine reaches a service through the proxy; empty when it cannot."""
+
     async def counters(self, service: str, release: str) -> Counters | None:
         """What the proxy counted for a service in a release; None when it cannot tell."""
 
@@ -213,11 +225,14 @@ class Foundation(Protocol):
     async def up(self) -> None:
         """Make sure they run."""
 
-    async def down(self) -> None:
-        """Stop them. Instances are stopped before."""
+    async def down(self, *, everything: bool = False) -> None:
+        """Stop them; everything: also databases and the like. Instances are stopped before."""
 
     async def running(self) -> bool:
         """Whether they run."""
+
+    async def objections(self) -> Sequence[Objection]:
+        """What would make a rollout fail, found by looking only."""
 
 
 class Database(Protocol):
@@ -232,8 +247,14 @@ class Database(Protocol):
     async def copies(self) -> Sequence[Copy]:
         """The copies that are whole, newest first."""
 
+    async def verify(self, name: str) -> Copy:
+        """Read a copy back whole and note when. PermanentError unless it is as it was made."""
+
     async def restore(self, name: str) -> None:
         """Put a copy in the place of the database, atomically. Writers must be stopped."""
+
+    async def forget(self, name: str) -> None:
+        """Remove a copy; nothing happens when there is none."""
 
     async def fingerprint(self) -> str:
         """A hash of the schema; equal schemas have equal hashes. Empty: no database yet."""

@@ -7,7 +7,7 @@ import importlib
 import os
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.metadata import entry_points
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gonogo.model.configuration import Configuration, Environment
-from gonogo.model.errors import BadConfiguration, NotFound, Refused
+from gonogo.model.errors import BadConfiguration, NotFound, PermanentError, Refused
 from gonogo.model.plan import Plan
 from gonogo.model.redaction import Redactor
 from gonogo.model.release import Manifest, Release
@@ -141,13 +141,14 @@ class Site:
     """One environment of one project, seen from this machine: where its data lies, how to build.
 
     data holds the journal, the durable state and the output of runs (0700). With GONOGO_DATABASE
-    (a PostgreSQL URL) journal and durable state are there instead, in a schema of their own.
+    (a PostgreSQL URL) journal and durable state are there instead, in a schema of their own. The
+    same site as it was configured for another release hides with the same redactor.
     """
 
     project: Path
     configuration: Configuration
     environment: Environment
-    also_hidden: tuple[str, ...] = field(default=(), repr=False)
+    hiding: Redactor = field(default_factory=Redactor, repr=False, compare=False)
 
     @cached_property
     def data(self) -> Path:
@@ -167,12 +168,25 @@ class Site:
             self.project,
             release=release_id,
             more=self.configuration.channels.values(),
+            learn=self.hiding.learn,
         )
 
     @cached_property
     def redactor(self) -> Redactor:
-        """The one redaction point: knows every secret of this environment."""
-        return Redactor({*self.values().secrets(), *self.also_hidden})
+        """The one redaction point: knows every secret of this environment.
+
+        What is read later, from an env file that has changed meanwhile, it learns as it is read.
+        """
+        self.hiding.learn(self.values().secrets())
+        return self.hiding
+
+    def hide(self, manifest: Manifest) -> None:
+        """Hide also the secrets of the configuration that a release was released with.
+
+        Where that names an env file that is gone, there are none to be read.
+        """
+        with suppress(PermanentError):
+            self.hiding.learn(with_configuration(self, manifest).values().secrets())
 
     @cached_property
     def database_url(self) -> str:
@@ -275,14 +289,15 @@ def state_folder(project: Path) -> Path:
 
 def find_site(project: Path, environment: str | None) -> Site:
     """The environment a command is about; without a name, the only one there is, or development."""
+    from gonogo.config.find import default_environment
+
     configuration = load_configuration(project, environment)
     names = list(configuration.environments)
     if not names:
         raise Refused("gonogo.yml has no environments", next_step="add one below `environments`")
-    if environment is None and len(names) > 1 and "development" not in names:
-        raise Refused("which environment?", next_step=f"name one of: {', '.join(names)}")
+    environment = environment or default_environment(names)
     if environment is None:
-        environment = names[0] if len(names) == 1 else "development"
+        raise Refused("which environment?", next_step=f"name one of: {', '.join(names)}")
     if environment not in configuration.environments:
         close = difflib.get_close_matches(environment, names, n=1)
         hint = f"did you mean {close[0]}?" if close else f"one of: {', '.join(names)}"

@@ -185,6 +185,23 @@ def test_ctrl_c_aborts_and_undoes(site: Site) -> None:
     assert not site.snapshot()["temporary"]
 
 
+def test_ctrl_c_while_a_service_works_only_leaves(site: Site) -> None:
+    service = site.start("worker")
+    until(lambda: _owner(site) == service.pid, "the service owns the directory")
+    try:
+        terminal = _at_the_terminal(site)
+        terminal.type("\x03")
+        terminal.until("leave, the service goes on")
+        terminal.type("s\n")
+        assert terminal.end() == 130
+        assert f"gonogo abort {site.last_run()}" in terminal.text
+        until(lambda: site.outcome() == "ok", "the service ends the run")
+        assert site.serving() == site.number
+    finally:
+        os.kill(service.pid, signal.SIGTERM)
+        site.finish(service, expect=0)
+
+
 def _at_the_terminal(site: Site) -> Terminal:
     """An update on a terminal, in the middle of a build."""
     number = site.release(build_seconds=4)

@@ -32,6 +32,9 @@ class GuardMigrations:
         return [Operation(where="database", what=f"refuse if {whether} pending")]
 
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
+        return None  # It changes nothing, so to act is to look.
+
+    async def act(self, settings: Settings, scene: Scene) -> Finding:
         names = await _pending(scene)
         if names is None:
             return Finding(
@@ -39,21 +42,17 @@ class GuardMigrations:
                 found="whether migrations are pending cannot be found out",
                 expected="set database.migrations.pending in gonogo.yml",
             )
-        if bool(names) != settings.wanted:
-            return None
-        return passed(f"pending: {', '.join(names)}" if names else "no migration is pending")
-
-    async def act(self, settings: Settings, scene: Scene) -> Finding:
-        names = await _pending(scene) or []
-        if settings.wanted:
+        if names and not settings.wanted:
+            raise Refused(
+                f"migrations are pending, and update never migrates: {', '.join(names)}",
+                next_step=f"gonogo migrate {scene.environment.name}",
+            )
+        if settings.wanted and not names:
             raise Refused(
                 "no migration is pending, so nothing has to be stopped",
                 next_step=f"gonogo update {scene.environment.name}",
             )
-        raise Refused(
-            f"migrations are pending, and update never migrates: {', '.join(names)}",
-            next_step=f"gonogo migrate {scene.environment.name}",
-        )
+        return passed(f"pending: {', '.join(names)}" if names else "no migration is pending")
 
 
 async def _pending(scene: Scene) -> Sequence[str] | None:

@@ -18,7 +18,11 @@ class Settings:
 
 
 class Migrate:
-    """Never trusts that a failed migration left nothing behind: it compares schema fingerprints."""
+    """Never trusts that a failed migration left nothing behind: it compares schema fingerprints.
+
+    What is pending is asked in act, which names it: asking starts a command of the application,
+    which can take long while the application stands still.
+    """
 
     settings = Settings
     loses_data = False
@@ -29,12 +33,13 @@ class Migrate:
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
         if scene.migrator is None:
             return Finding(verdict=Verdict.SKIP, found="no migrations are configured")
-        pending = await scene.migrator.pending(_release(scene), scene.say)
-        return passed("none is pending") if pending is not None and not pending else None
+        return None
 
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         assert scene.migrator is not None
         pending = await scene.migrator.pending(_release(scene), scene.say)
+        if pending is not None and not pending:
+            return passed("none is pending")
         before = await scene.database.fingerprint() if scene.database else ""
         try:
             await scene.migrator.apply(_release(scene), scene.say)

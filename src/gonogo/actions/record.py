@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from gonogo.actions._copies import copy_before
 from gonogo.model.evidence import Finding, passed
 from gonogo.model.plain import plain
 from gonogo.model.plan import Operation
@@ -59,7 +60,7 @@ async def _manifest(scene: Scene) -> Manifest:
     at = datetime.fromtimestamp(scene.clock.now(), UTC)
     database = scene.database
     copies = [one.name for one in await database.copies()] if database else []
-    mine = f"before-{scene.release.id}"
+    mine = copy_before(scene.release.id)
     return Manifest(
         release=scene.release,
         run=scene.run,

@@ -27,7 +27,7 @@ from gonogo.model.procedure import Hold
 from gonogo.model.target import Holder
 from gonogo.ports import Durable, Journal, Scene, Worker
 from gonogo.targets.files import this_worker, worker_alive
-from gonogo.wiring import PackageCatalogue, Site, clock, site_of, with_configuration
+from gonogo.wiring import PackageCatalogue, Site, clock, site_of
 
 log = logging.getLogger("gonogo")
 
@@ -94,7 +94,9 @@ def interpreter(site: Site) -> Callable[[dict[str, Any], Durable], Any]:
         run = data["run"]
         try:
             plan = Plan.from_json(data)
-            here = replace(site_of(plan), project=site.project, also_hidden=_hidden(site, plan))
+            here = replace(site_of(plan), project=site.project, hiding=site.hiding)
+            if plan.previous:
+                here.hide(plan.previous)  # An undo may start that one again.
             return await _interpret(plan, here, durable)
         except Refused as error:
             body = {"outcome": "refused", "headline": error.message, "next": error.next_step}
@@ -129,13 +131,6 @@ async def _interpret(plan: Plan, here: Site, durable: Durable) -> dict[str, Any]
         beating.cancel()
 
 
-def _hidden(site: Site, plan: Plan) -> tuple[str, ...]:
-    """The secrets of the previous release's configuration: an undo may start that one again."""
-    if plan.previous is None:
-        return ()
-    return tuple(with_configuration(site, plan.previous).values().secrets())
-
-
 def run_scene(site: Site, plan: Plan) -> Scene:
     """The scene of a run: what its steps print goes, redacted, to the run's output file."""
     path = site.output(plan.run)
@@ -157,13 +152,17 @@ def run_scene(site: Site, plan: Plan) -> Scene:
 
 
 class Tenancy:
-    """A run's hold on the target: taken by phase, renewed while the worker lives."""
+    """A run's hold on the target: taken by phase, renewed while the worker lives.
+
+    One write at a time: a sign of life that is under way must not bring back an older mode.
+    """
 
     def __init__(self, plan: Plan, scene: Scene, journal: Journal) -> None:
         self._plan = plan
         self._scene = scene
         self._journal = journal
         self._held: Holder | None = None
+        self._writing = asyncio.Lock()
 
     async def adopt(self) -> None:
         """Take the lock over from this run's dead worker, if the run had it.
@@ -186,6 +185,10 @@ class Tenancy:
 
     async def hold(self, mode: Hold) -> None:
         """What a phase needs. The first hold refuses if the live release is not the planned one."""
+        async with self._writing:
+            await self._hold(mode)
+
+    async def _hold(self, mode: Hold) -> None:
         if mode is Hold.NONE:
             await self._scene.lock.release(self._plan.run)
             self._held = None
@@ -220,14 +223,18 @@ class Tenancy:
         """Renew the lock for as long as the worker lives."""
         while True:
             await asyncio.sleep(BEAT)
-            if self._held is not None:
-                try:
-                    await self._scene.lock.take(self._holder(self._held.mode, self._held.epoch))
-                except Refused as error:
-                    log.warning("the lock was lost: %s", error.message)
-                    return
-                except (GonogoError, OSError) as error:
-                    log.warning("no sign of life this time: %s", error)
+            try:
+                async with self._writing:
+                    await self._renew()
+            except Refused as error:
+                log.warning("the lock was lost: %s", error.message)
+                return
+            except (GonogoError, OSError) as error:
+                log.warning("no sign of life this time: %s", error)
+
+    async def _renew(self) -> None:
+        if self._held is not None:
+            await self._scene.lock.take(self._holder(self._held.mode, self._held.epoch))
 
     async def _unchanged(self) -> None:
         live = await self._scene.target.live()

@@ -20,6 +20,9 @@ from gonogo.model.plan import Plan
 from gonogo.model.release import Manifest, Release
 from gonogo.wiring import PackageCatalogue, Site, clock, with_configuration
 
+OPTIONS = {"all": False}
+"""What a procedure may ask of the command line, as it is unless it is given."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -76,7 +79,10 @@ async def plan_run(site: Site, order: Order) -> Plan:
         scene,
         PackageCatalogue(),
         Circumstances(
-            run=run, by=person(order.by), machine=socket.gethostname(), options=order.options
+            run=run,
+            by=person(order.by),
+            machine=socket.gethostname(),
+            options={**OPTIONS, **order.options},
         ),
     )
 

@@ -1,4 +1,7 @@
-"""What a variable must look like, by type. Pure: a value in, a complaint out that hides it."""
+"""What a variable must look like, by type. Pure: a value in, a complaint out that hides it.
+
+Which types and options there are, and how they are written, stands in config/variables.py.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -18,6 +21,7 @@ PLACEHOLDERS = re.compile(
 )
 _EXAMPLE_HOST = re.compile(r"(?:^|\.)example\.(?:com|org|net)$|\.(?:example|invalid)$", re.I)
 _BITS_PER_CHARACTER = 2.5
+_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,33 +29,14 @@ class Declared:
     """A declaration: the type, what the type is given, and whether a value is needed."""
 
     type: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    required: bool = True
+    options: Mapping[str, Any]
+    required: bool
 
 
-def declared(raw: Any) -> Declared:
-    """A declaration as written: `port`, `{secret: {min_length: 40}}`, `{equals: $url}`.
-
-    `required: false` beside the type, or `optional: true` among what it is given, allows the
-    variable to be missing. Raises ValueError.
-    """
-    if isinstance(raw, str) or raw is None:
-        return Declared(type=_known(raw or "text"))
-    if not isinstance(raw, Mapping):
-        raise ValueError(f"not a type of variable: {raw!r}")
-    types = [key for key in raw if key != "required"]
-    if len(types) > 1:
-        raise ValueError(f"a variable has one type, not {' and '.join(map(str, types))}")
-    name = _known(str(types[0]) if types else "text")
-    given = raw.get(name)
-    if name in _SHORT and not isinstance(given, Mapping):
-        given = {_SHORT[name]: given}
-    if given is not None and not isinstance(given, Mapping):
-        raise ValueError(f"{name} takes keys with values, not {given!r}")
-    options = dict(given or {})
-    _check_options(name, options)
-    required = raw.get("required", True) is not False and not options.get("optional", False)
-    return Declared(type=name, options=options, required=required)
+def declared(raw: Mapping[str, Any]) -> Declared:
+    """A declaration as the configuration holds it: {type: options}, perhaps with `required`."""
+    name = next(key for key in raw if key != "required")
+    return Declared(type=name, options=raw[name], required=raw.get("required", True))
 
 
 def complaint(value: str, declaration: Declared, put: Callable[[str], str]) -> str:
@@ -66,47 +51,18 @@ def complaint(value: str, declaration: Declared, put: Callable[[str], str]) -> s
     return _RULES[declaration.type](value, declaration.options)
 
 
-def _known(name: str) -> str:
-    if name not in _OPTIONS:
-        raise ValueError(f"no type {name!r} (there are: {', '.join(_OPTIONS)})")
-    return name
-
-
-def _check_options(name: str, options: Mapping[str, Any]) -> None:
-    for key in options:
-        if key not in (*_OPTIONS[name], *_ALWAYS):
-            raise ValueError(f"{name} takes {', '.join((*_OPTIONS[name], *_ALWAYS))}, not {key!r}")
-    if name == "enum" and not isinstance(options.get("values"), list | tuple):
-        raise ValueError("enum needs its values: {enum: [a, b]}")
-    if name == "equals" and not isinstance(options.get("value"), str):
-        raise ValueError("equals needs a text: {equals: $url}")
-    if options.get("mode", "live") not in ("live", "test"):
-        raise ValueError("the mode of a key is live or test")
-    for key in ("min_length", "max_length", "min_bits", "minimum", "maximum", "bytes"):
-        if not isinstance(options.get(key) or 0, int | float):
-            raise ValueError(f"{key} is a number")
-
-
 def _text(value: str, options: Mapping[str, Any]) -> str:
-    least, most = options.get("min_length") or 0, options.get("max_length")
-    if len(value) < least:
-        return f"has {len(value)} characters, wanted at least {least}"
-    if most is not None and len(value) > most:
-        return f"has {len(value)} characters, wanted at most {most}"
-    pattern = options.get("pattern")
-    if pattern and not re.fullmatch(pattern, value):
-        return f"does not look like {pattern}"
     return ""
 
 
 def _secret(value: str, options: Mapping[str, Any]) -> str:
     if PLACEHOLDERS.search(value):
         return "is a placeholder"
-    least = int(options.get("min_length", 32))
-    misfit = _text(value, {**options, "min_length": least})
-    if misfit:
-        return misfit
-    wanted = float(options.get("min_bits", _BITS_PER_CHARACTER * least))
+    least = options.get("min_length", 32)
+    if len(value) < least:
+        return f"has {len(value)} characters, wanted at least {least}"
+    wanted = options.get("min_bits")
+    wanted = _BITS_PER_CHARACTER * least if wanted is None else wanted
     bits = entropy(value)
     if bits < wanted:
         return f"is too regular: {bits:.0f} bits of entropy, wanted at least {wanted:.0f}"
@@ -130,7 +86,6 @@ def _url(value: str, options: Mapping[str, Any], schemes: tuple[str, ...] = ()) 
         return "is not a URL"
     if not parts.scheme or not parts.hostname:
         return "is not a URL: wanted scheme://host"
-    schemes = schemes or tuple(options.get("schemes") or ())
     if schemes and parts.scheme not in schemes:
         return f"has a scheme other than {' or '.join(schemes)}"
     return _example(parts) or _host(parts, options)
@@ -175,12 +130,7 @@ def _port(value: str, options: Mapping[str, Any]) -> str:
 
 
 def _integer(value: str, options: Mapping[str, Any]) -> str:
-    if not re.fullmatch(r"[+-]?\d{1,30}", value, re.ASCII):
-        return "is not a whole number"
-    least, most = options.get("minimum"), options.get("maximum")
-    if least is not None and int(value) < least:
-        return f"is less than {least}"
-    return f"is more than {most}" if most is not None and int(value) > most else ""
+    return "" if re.fullmatch(r"[+-]?[0-9]+", value) else "is not a whole number"
 
 
 def _boolean(value: str, options: Mapping[str, Any]) -> str:
@@ -189,18 +139,18 @@ def _boolean(value: str, options: Mapping[str, Any]) -> str:
 
 
 def _enum(value: str, options: Mapping[str, Any]) -> str:
-    values = [str(one) for one in options["values"]]
+    values = options["values"]
     return "" if value in values else f"is not one of {', '.join(values)}"
 
 
 def _key(value: str, options: Mapping[str, Any]) -> str:
     """A service's key when it has a prefix or a mode, else random bytes as text."""
-    prefix, mode = str(options.get("prefix") or ""), options.get("mode")
+    prefix, mode = options.get("prefix", ""), options.get("mode")
     if not prefix and not mode:
-        return _random(value, int(options.get("bytes") or 32))
+        return _random(value)
     if not value.startswith(prefix):
         return f"does not start with {prefix}"
-    other = {"live": "test", "test": "live"}.get(str(mode), "")
+    other = {"live": "test", "test": "live"}.get(str(mode))
     if other and re.search(rf"(?:^|[_-]){other}(?:[_-]|$)", value):
         return f"is a {other} key, wanted a {mode} key"
     rest = value[len(prefix) :]
@@ -209,15 +159,15 @@ def _key(value: str, options: Mapping[str, Any]) -> str:
     return ""
 
 
-def _random(value: str, least: int) -> str:
+def _random(value: str) -> str:
     if PLACEHOLDERS.search(value):
         return "is a placeholder"
     length = _decoded_length(value)
     if length is None:
-        return f"is neither hexadecimal nor base64, wanted {least} random bytes"
-    if length < least:
-        return f"holds {length} bytes, wanted at least {least}"
-    return "is too regular" if entropy(value) < _BITS_PER_CHARACTER * least else ""
+        return f"is neither hexadecimal nor base64, wanted {_KEY_BYTES} random bytes"
+    if length < _KEY_BYTES:
+        return f"holds {length} bytes, wanted at least {_KEY_BYTES}"
+    return "is too regular" if entropy(value) < _BITS_PER_CHARACTER * _KEY_BYTES else ""
 
 
 def _decoded_length(value: str) -> int | None:
@@ -250,18 +200,3 @@ _RULES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "enum": _enum,
     "key": _key,
 }
-_OPTIONS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(_RULES, ()),
-    "text": ("min_length", "max_length", "pattern"),
-    "secret": ("min_length", "max_length", "pattern", "min_bits"),
-    "url": ("schemes", "host"),
-    "integer": ("minimum", "maximum"),
-    "postgres-url": ("host",),
-    "redis-url": ("host",),
-    "enum": ("values",),
-    "key": ("prefix", "mode", "bytes"),
-    "equals": ("value",),
-}
-_ALWAYS = ("optional", "note")
-_SHORT = {"enum": "values", "equals": "value"}
-"""Types that may be given one value instead of keys."""

@@ -1,6 +1,7 @@
 """The environment's variables: set, of the right type, and their files kept to their owner.
 
-A forgotten variable or a `changeme` is found here and not by the first customer. Serves P10, P11,
+A forgotten variable or a `changeme` is found here and not by the first customer. Looked at are the
+variables that are declared, and those that the environment refers to as `${NAME}`. Serves P10, P11,
 P12, P13 and P15. Types are in `_variable_types.py`. No value is ever shown, only what is wrong.
 """
 
@@ -15,6 +16,7 @@ from gonogo.checks._stat import in_project, status
 from gonogo.model.errors import PermanentError
 from gonogo.model.evidence import Finding, failed, passed
 from gonogo.model.plan import Operation
+from gonogo.model.reference import needed, references
 from gonogo.ports import Check, Scene
 
 READABLE_BY_OTHERS = 0o077
@@ -22,20 +24,20 @@ READABLE_BY_OTHERS = 0o077
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """only limits it to some variables; files is whether the env files are looked at, too."""
+    """only limits it to some declared variables; files is whether the env files are looked at."""
 
     only: tuple[str, ...] = ()
     files: bool = True
 
 
 class Variables:
-    """Looks at every declared variable and every env file."""
+    """Looks at every declared variable, every reference to one, and every env file."""
 
     settings = Settings
     stage = "before"
 
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
-        names = _names(settings, scene)
+        names = sorted({*_names(settings, scene), *_referred(settings, scene)})
         operations = [Operation(where="variables", what=", ".join(names))] if names else []
         for path in _files(settings, scene):
             operations.append(Operation(where="host", what=f"mode of {path}, and git ls-files"))
@@ -43,10 +45,13 @@ class Variables:
 
     async def probe(self, settings: Settings, scene: Scene) -> Finding:
         names, files = _names(settings, scene), _files(settings, scene)
-        if not names and not files:
-            return undecided("no variable is declared, so there is nothing to judge")
+        referred = _referred(settings, scene)
+        if not names and not files and not referred:
+            return undecided("no variable is declared or referred to, so there is nothing to judge")
         try:
-            problems = _variable_problems(names, scene)
+            unset = scene.values.unset() if referred else {}
+            problems = [f"{place}: ${{{name}}} has no value" for name, place in unset.items()]
+            problems += _variable_problems(names, set(unset), scene)
             for path in files:
                 problems += await _file_problems(scene, path)
         except PermanentError as problem:
@@ -59,7 +64,10 @@ class Variables:
                 excerpt="\n".join(problems)[:2000],
                 facts={"problems": problems},
             )
-        return passed(f"{len(names)} variables and {len(files)} env files are as declared")
+        return passed(
+            f"{len(names)} variables and {len(files)} env files are as declared"
+            + (f", and {len(referred)} referred to have a value" if referred else "")
+        )
 
 
 def _names(settings: Settings, scene: Scene) -> tuple[str, ...]:
@@ -70,19 +78,23 @@ def _files(settings: Settings, scene: Scene) -> tuple[str, ...]:
     return scene.environment.env_files if settings.files else ()
 
 
-def _variable_problems(names: Sequence[str], scene: Scene) -> list[str]:
+def _referred(settings: Settings, scene: Scene) -> set[str]:
+    return set() if settings.only else needed(scene.environment)
+
+
+def _variable_problems(names: Sequence[str], unset: set[str], scene: Scene) -> list[str]:
+    """What is wrong with the declared ones; those that are unset have been told of already."""
     problems = []
     values, missing = scene.values.variables(), scene.values.missing()
     for name in names:
         if name not in scene.environment.variables:
             raise ValueError(f"{name} is not among the declared variables")
-        try:
-            declaration = _variable_types.declared(scene.environment.variables[name])
-        except ValueError as problem:
-            raise ValueError(f"{name}: {problem}") from None
+        declaration = _variable_types.declared(scene.environment.variables[name])
         if name in missing or name not in values:
-            if declaration.required:
+            if declaration.required and name not in unset:
                 problems.append(f"{name} is not set")
+            continue
+        if unset & references(declaration.options):
             continue
         wrong = _variable_types.complaint(values[name].reveal(), declaration, scene.values.text)
         if wrong:

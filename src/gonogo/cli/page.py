@@ -63,6 +63,8 @@ def _row(event: Event) -> str:
             row = _cells(event, "abort", "asked", escape(body["by"]))
         case "trouble":
             row = _cells(event, body["step"], body["kind"], escape(body["found"]))
+        case "ended" if "left" in body:
+            row = _cells(event, "not undone", body["outcome"], escape(", ".join(body["left"])))
         case _:
             row = ""
     return row

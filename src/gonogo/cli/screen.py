@@ -38,7 +38,7 @@ _OUTCOMES = {
     "refused": "[yellow]Refused.[/]",
     "failed": "[red]Failed.[/]",
     "aborted": "[yellow]Aborted.[/]",
-    "partial": "[red]Partly undone: look at what is left.[/]",
+    "partial": "[red]Partly undone.[/]",
 }
 
 
@@ -65,6 +65,8 @@ class Screen:
             f"by {escape(self._plan.by)}"
         )
         self._say(f"[dim]run {self._plan.run}[/]")
+        if again := released_again(self._plan):
+            self._say(f"[yellow]{escape(again)}[/]")
         if wrong := goes_wrong(self._plan):
             self._say(f"[dim]If this goes wrong: {escape(wrong)}[/]")
         self._say("")
@@ -170,6 +172,10 @@ class Screen:
         body = event.body
         self._say("")
         self._say(f"{_OUTCOMES.get(body['outcome'], body['outcome'])} {self._live()}")
+        for id in body.get("left", ()):
+            self._say(f"  [red]not undone:[/] {escape(id)}")
+            for line in lines(self._steps[id]):
+                self._say(f"      [dim]{escape(line)}[/]")
         if body.get("next"):
             self._say(f"Next: {escape(body['next'])}")
 
@@ -188,9 +194,23 @@ def goes_wrong(plan: Plan) -> str:
     return f"back to {back}{asks or ', no data lost'}."
 
 
+def released_again(plan: Plan) -> str:
+    """That the commit is live already, and what happens all the same; empty when it is not."""
+    new, live = plan.release, plan.previous.release if plan.previous else None
+    if plan.procedure not in ("update", "migrate") or not (new and live):
+        return ""
+    if new.commit != live.commit or new.dirty or live.dirty:
+        return ""
+    return (
+        f"Commit {new.commit[:7]} is live already, as {live.id}; "
+        "it is built and released again, with today's configuration."
+    )
+
+
 def plan_lines(plan: Plan) -> list[str]:
     """The dry run: every step in order with its exact command lines and targets."""
-    text = []
+    again = released_again(plan)
+    text = [again] if again else []
     for phase in plan.phases:
         when = "" if phase.at is None else f" at T{phase.at:+.0f}s"
         text.append(f"{phase.title} ({phase.id}){when} · lock: {phase.hold}")

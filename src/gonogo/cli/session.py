@@ -1,7 +1,8 @@
 """A command that works: it is the worker itself, in the foreground, and shows the run.
 
 Ctrl-C asks whether to stop here (resumable) or to abort and undo. SIGTERM stops and leaves the run
-resumable. When a service owns the data directory, the service works and the command follows.
+resumable. When a service owns the data directory, the service works and the command follows: it can
+leave at any time, and the run goes on.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def begin(site: Site, plan: Plan, console: Console, *, json: bool, wait: bool = 
     if owner(site).startswith(SERVICE):
         _refuse_unfinished(site)
         _keep_plan(site, plan)
-        return _Follow(site=site, plan=plan, console=console, json=json, wait=wait).until_over()
+        return _follow(site, plan, console, json=json, wait=wait)
     with owned(site, f"gonogo {plan.procedure} by {plan.by}"):
         _refuse_unfinished(site)
         _keep_plan(site, plan)
@@ -59,7 +60,7 @@ def go_on(site: Site, run: str, console: Console, *, json: bool, wait: bool = Tr
     assert planned is not None
     plan = Plan.from_json(planned.body["plan"])
     if owner(site).startswith(SERVICE):
-        return _Follow(site=site, plan=plan, console=console, json=json, wait=wait).until_over()
+        return _follow(site, plan, console, json=json, wait=wait)
     with owned(site, f"gonogo resume {run}"):
         return _work(site, plan, console, json=json, wait=wait)
 
@@ -107,6 +108,12 @@ def _work(site: Site, plan: Plan, console: Console, *, json: bool, wait: bool) -
             raise _stopped(plan) from None
 
 
+def _follow(site: Site, plan: Plan, console: Console, *, json: bool, wait: bool) -> ExitCode:
+    """Show a run that the service works on."""
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    return _Follow(site=site, plan=plan, console=console, json=json, wait=wait).until_over()
+
+
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
     raise _Stop
 
@@ -133,6 +140,8 @@ class _Follow:
         screen.recall(before, waiting_for(before, clock().now()))
         while True:
             try:
+                # Asked first, so that what it waits for is among what is shown before it leaves.
+                waits = not self.wait and self._waits()
                 for event in (self.tick or self._look)():
                     self.seen = event.sequence
                     if event.sequence <= old:
@@ -143,16 +152,16 @@ class _Follow:
                     if event.kind == "ended":
                         return self._answer(event.body)
                 self._somebody_works()
-                if not self.wait and self._waits():
+                if waits:
                     screen.close()
                     return self._answer({"outcome": "waiting"})
                 time.sleep(TICK)
             except KeyboardInterrupt:
                 screen.close()
-                _ask(self.site, self.plan, self.console)
+                self._ask()
             except _Stop:
                 screen.close()
-                raise _stopped(self.plan) from None
+                raise self._left() from None
 
     def _look(self) -> list[Event]:
         return list(self.site.journal.events(self.plan.run, after=self.seen))
@@ -179,20 +188,29 @@ class _Follow:
             print(as_json(whole))
         return code
 
+    def _ask(self) -> None:
+        """Ctrl-C: leave, or abort and undo. Without a terminal it leaves."""
+        if not sys.stdin.isatty():
+            raise self._left() from None
+        leave = "stop here, go on later" if self.tick else "leave, the service goes on"
+        self.console.print(f"\n[bold]s[/] {leave} · [bold]a[/] abort and undo · Enter: go on")
+        try:
+            said = input("> ").strip().lower()
+        except (KeyboardInterrupt, EOFError):
+            said = "s"
+        if said.startswith("s"):
+            raise self._left() from None
+        if said.startswith("a"):
+            self.site.journal.append(self.plan.run, "abort", {"by": person()})
 
-def _ask(site: Site, plan: Plan, console: Console) -> None:
-    """Ctrl-C: stop here, or abort and undo. Without a terminal it stops here."""
-    if not sys.stdin.isatty():
-        raise _stopped(plan) from None
-    console.print("\n[bold]s[/] stop here, go on later · [bold]a[/] abort and undo · Enter: go on")
-    try:
-        said = input("> ").strip().lower()
-    except (KeyboardInterrupt, EOFError):
-        said = "s"
-    if said.startswith("s"):
-        raise _stopped(plan) from None
-    if said.startswith("a"):
-        site.journal.append(plan.run, "abort", {"by": person()})
+    def _left(self) -> GonogoError:
+        """What to say when this command ends before the run: whether the run stops with it."""
+        if self.tick or not owner(self.site):
+            return _stopped(self.plan)
+        return Interrupted(
+            f"left; the service goes on with run {self.plan.run}",
+            next_step=f"gonogo show {self.plan.run}, or gonogo abort {self.plan.run}",
+        )
 
 
 def _stopped(plan: Plan) -> GonogoError:

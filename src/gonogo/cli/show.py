@@ -144,11 +144,16 @@ def _log_line(name: str, line: str, json: bool) -> str:
 
 
 async def _logs(site: Site, service: str | None, lines: int) -> dict[str, str]:
+    """What each instance wrote. One of an earlier release may show what that one's files had."""
     scene = site.scene()
     there = list(await scene.engine.observe())
     running = {one.service for one in there}
     there += [one for one in await scene.engine.retired() if one.service not in running]
     there = [one for one in there if service in (None, one.service)]
+    releases = {one.release for one in there}
+    for manifest in await scene.target.manifests():
+        if manifest.release.id in releases:
+            site.hide(manifest)
     return {one.name: await scene.engine.log(one, lines) for one in there}
 
 
@@ -245,6 +250,11 @@ def _sign_off_line(step: str, body: Mapping[str, Any]) -> str:
     return f"{body['by']} {'approved' if body['approved'] else 'refused'} {step} {body['reason']}"
 
 
+def _ended_line(step: str, body: Mapping[str, Any]) -> str:
+    left = f"; not undone: {', '.join(body['left'])}" if "left" in body else ""
+    return f"ended: {body['outcome']} {body.get('headline', '')}{left}"
+
+
 _LINES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "phase": lambda step, body: f"{body['title']} (lock: {body['hold']})",
     "result": _result_line,
@@ -255,7 +265,7 @@ _LINES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "waiting": lambda step, body: f"waiting for {body['for']}: {body['title']}",
     "overtaken": lambda step, body: f"took the place of run {body['run']} of {body['person']}",
     "trouble": lambda step, body: f"{body['kind']} at {body['step']}: {body['found']}",
-    "ended": lambda step, body: f"ended: {body['outcome']} {body.get('headline', '')}",
+    "ended": _ended_line,
 }
 
 

@@ -97,6 +97,26 @@ def read(path: Path) -> Node:
     return parse(content, file)
 
 
+def where(path: Path, text: str, *keys: str) -> str:
+    """`:line:column` of the first value below these keys that holds a text, lines of shell aside.
+
+    Nothing when there is none: the file may have changed since it was last read.
+    """
+    try:
+        todo = [read(path).at(*keys)]
+    except (BadConfiguration, KeyError, TypeError):
+        return ""
+    while todo:
+        node = todo.pop()
+        if isinstance(node.value, str) and text in node.value:
+            return f":{node.place[0]}:{node.place[1]}"
+        if isinstance(node.value, dict):
+            todo += [inner for key, inner in reversed(node.value.items()) if key != "shell"]
+        elif isinstance(node.value, list):
+            todo += reversed(node.value)
+    return ""
+
+
 def parse(content: bytes, file: str) -> Node:
     """The one document in content. file is only for messages."""
     if len(content) > MAX_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from gonogo.model.errors import BadConfiguration
@@ -18,3 +19,10 @@ def find_project(start: Path) -> Path:
     error = BadConfiguration([f"there is no {FILE} in {start} or any folder above it"])
     error.next_step = "gonogo init"
     raise error
+
+
+def default_environment(names: Collection[str]) -> str | None:
+    """The environment meant when none is named: the only one, or development."""
+    if len(names) == 1:
+        return next(iter(names))
+    return "development" if "development" in names else None

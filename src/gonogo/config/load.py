@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from gonogo.config.document import Node, read
-from gonogo.config.find import FILE
+from gonogo.config.find import FILE, default_environment
 from gonogo.config.normalise import Plugins
 from gonogo.config.report import BAD, Report
 from gonogo.config.rules import file_shapes
@@ -27,8 +27,8 @@ def load(path: Path, plugins: Plugins, *, environment: str | None = None) -> Con
     """The checked configuration. BadConfiguration with every problem, `file:line:column: ...`.
 
     plugins maps a kind (`checks`, `actions`, `engines`, `sources`) to names to settings types;
-    only the types of names that are used are asked for. With an environment named, only its env
-    files must be there: a laptop need not hold those of production to look at development.
+    only the types of names that are used are asked for. Only the env files of the environment that
+    is named, or meant, must be there: a laptop need not hold those of production.
     """
     root = read(path)
     report = Report(str(path))
@@ -69,8 +69,11 @@ def _env_files(root: Node, folder: Path, environment: str | None, report: Report
     if not isinstance(root.value, dict) or not isinstance(root.value.get("environments"), Node):
         return
     environments = root.at("environments").value
-    for name, node in environments.items() if isinstance(environments, dict) else ():
-        if environment not in (None, name) or not isinstance(node.value, dict):
+    if not isinstance(environments, dict):
+        return
+    meant = environment or default_environment(environments)
+    for name, node in environments.items():
+        if meant not in (None, name) or not isinstance(node.value, dict):
             continue
         listed = node.value.get("env_files")
         for file in listed.value if listed is not None and isinstance(listed.value, list) else ():

@@ -43,6 +43,7 @@ def file_shapes(plugins: Plugins) -> Shapes:
     shapes.hints[model.Environment] = {"name": "the key above is its name"}
     shapes.rules |= {
         model.Configuration: _whole_file,
+        model.Database: _database,
         model.Environment: _environment,
         model.Watch: _watch,
     }
@@ -91,6 +92,9 @@ def _simple_fields(shapes: Shapes) -> None:
         (model.Service, "instances"): Number(1, 100),
         (model.Service, "environment"): MapOf(Word(), **variables),
         (model.Database, "sqlite"): Text(words="the path of a file", judge=_sqlite),
+        (model.Database, "postgres"): Text(
+            r"postgres(ql)?://\S+|.*\$\{.*", "an address such as postgresql://user@host/name"
+        ),
         (model.Watch, "no_go"): ListOf(Text(judge=_measured)),
         (model.Watch, "minimum"): Number(0),
     }
@@ -108,6 +112,11 @@ def _sqlite(text: str) -> None:
         raise ValueError("write the path of the file only, without a scheme, such as data/app.db")
     if not text.strip() or text.endswith("/") or "\0" in text:
         raise ValueError("not the path of a file; write one such as data/app.db")
+
+
+def _database(node: Node, values: dict[str, Any], report: Report) -> None:
+    if len({"sqlite", "postgres"} & set(node.value or {})) != 1:
+        report.add(node.place, "`database` needs one of the keys `sqlite` and `postgres`")
 
 
 def _measured(text: str) -> None:
@@ -134,6 +143,7 @@ def _watch(node: Node, values: dict[str, Any], report: Report) -> None:
 
 def _environment(node: Node, values: dict[str, Any], report: Report) -> None:
     _distinct_ports(node, values.get("services", {}), report)
+    _fitting_database(node, values, report)
     if "services" in values and "local" in values.get("engine", {"local": {}}):
         for name, service in values["services"].items():
             given = node.at("services", name)
@@ -150,6 +160,18 @@ def _environment(node: Node, values: dict[str, Any], report: Report) -> None:
             first = seen[id_.value]
             report.add(id_.place, f"duplicate id `{clip(id_.value)}`, first on line {first}")
         seen.setdefault(id_.value, id_.place[0])
+
+
+def _fitting_database(node: Node, values: dict[str, Any], report: Report) -> None:
+    database = values.get("database")
+    if database is None:
+        return
+    fitting = {"local": "sqlite", "compose": "postgres"}
+    for engine in values.get("engine", {"local": {}}):
+        wanted = fitting.get(engine, "")
+        if wanted and not getattr(database, wanted):
+            said = f"the {engine} engine copies only `{wanted}` databases so far"
+            report.add(node.at("database").place, said)
 
 
 def _distinct_ports(node: Node, services: dict[str, model.Service], report: Report) -> None:

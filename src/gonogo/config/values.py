@@ -1,24 +1,27 @@
 """Resolves references at the moment of use, and knows which values must not be seen.
 
 A value comes from the environment of the process or, failing that, from the env files, of which a
-later one wins. Nothing is read before it is asked for, and values are never expanded again.
+later one wins. Nothing is read before it is asked for, and values are never expanded again. What
+must not be seen is told to whoever redacts before it is given out: an env file may change in a run.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from gonogo.config.document import where
+from gonogo.config.find import FILE
 from gonogo.config.variables import PLAIN
 from gonogo.model.configuration import Environment
 from gonogo.model.errors import PermanentError
-from gonogo.model.reference import REFERENCE
+from gonogo.model.reference import REFERENCE, needed, references
 from gonogo.model.secret import Secret
 
 _SHORTEST = 4
@@ -38,8 +41,12 @@ class EnvironmentValues:
         release: str = "",
         process: Mapping[str, str] | None = None,
         more: Iterable[str] = (),
+        learn: Callable[[Iterable[str]], None] = lambda secrets: None,
     ) -> None:
-        """more: texts outside the environment with references of their own, such as channels."""
+        """more: texts outside the environment with references of their own, such as channels.
+
+        learn hears every secret before it is given out.
+        """
         self._environment = environment
         self._project = project
         self._process = os.environ if process is None else process
@@ -50,6 +57,7 @@ class EnvironmentValues:
             "project": str(project),
         }
         self._more = tuple(more)
+        self._learn = learn
 
     def text(self, reference: str) -> str:
         """The text with `${NAME}`, `$url`, `$release`, `$environment`, `$project` put in.
@@ -76,6 +84,12 @@ class EnvironmentValues:
 
     def get(self, name: str) -> str | None:
         """A variable's value, None when it has none."""
+        value = self._found(name)
+        if value is not None:
+            self._learn(self._hidden(name, value))
+        return value
+
+    def _found(self, name: str) -> str | None:
         value = self._process.get(name)
         return self._files.get(name) if value is None else value
 
@@ -115,6 +129,12 @@ class EnvironmentValues:
             if not self.get(name) and declaration.get("required", True)
         ]
 
+    def unset(self) -> Mapping[str, str]:
+        """Variables the environment refers to that have no value, each with its place."""
+        names = sorted(name for name in needed(self._environment) if self._found(name) is None)
+        file, path = self._project / FILE, ("environments", self._environment.name)
+        return {name: f"{FILE}{where(file, f'${{{name}}}', *path)}" for name in names}
+
     @cached_property
     def _declared(self) -> dict[str, tuple[str, dict[str, Any]]]:
         return {
@@ -123,12 +143,14 @@ class EnvironmentValues:
         }
 
     def plain(self, name: str) -> bool:
-        """Whether a variable's value may be seen."""
+        """Whether a value may be seen: by its type, or as a setting of Compose itself."""
+        if name.startswith("COMPOSE_") and name not in self._declared:
+            return True
         type_, options = self._declared.get(name, ("", {}))
         if type_ == "equals":
             return "${" not in options["value"]
         if type_ == "url":
-            return not _passwords(self.get(name) or "")
+            return not _passwords(self._found(name) or "")
         return type_ in PLAIN
 
     def secrets(self) -> list[str]:
@@ -143,26 +165,18 @@ class EnvironmentValues:
         }
         hidden: set[str] = set()
         for name in names:
-            value = self.get(name)
-            if value is None or self.plain(name):
-                continue
-            if name in self._declared or value.lower() not in {*_COMMON, *self._facts.values()}:
-                hidden.add(value)
-            hidden.update(_passwords(value))
+            hidden |= self._hidden(name, self._found(name) or "")
         for text in (self._environment.url, *self._more):
             hidden.update(_passwords(REFERENCE.sub("", text)))
         return sorted((one for one in hidden if len(one) >= _SHORTEST), key=lambda s: (-len(s), s))
 
-
-def references(value: Any) -> set[str]:
-    """The names of all variables that are referenced anywhere in plain values."""
-    if isinstance(value, str):
-        return {name for name, _ in REFERENCE.findall(value) if name}
-    if isinstance(value, Mapping):
-        value = [*value, *value.values()]
-    if isinstance(value, list | tuple):
-        return set().union(*(references(one) for one in value))
-    return set()
+    def _hidden(self, name: str, value: str) -> set[str]:
+        """What of a variable's value must not be seen."""
+        if self.plain(name):
+            return set()
+        common = value.lower() in {*_COMMON, *self._facts.values()}
+        whole = {value} if name in self._declared or not common else set()
+        return whole | _passwords(value)
 
 
 def _env_file(path: Path, name: str) -> dict[str, str]:

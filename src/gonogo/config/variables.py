@@ -40,10 +40,13 @@ class EnumOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyOptions:
-    """A key of a service. prefix is how it starts; mode says whether it is for live or for test."""
+    """A key. prefix is how a service's starts; mode says whether it is for live or for test.
+
+    Without either it is one of your own: random bytes.
+    """
 
     prefix: str = ""
-    mode: Literal["live", "test"] = "live"
+    mode: Literal["live", "test"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

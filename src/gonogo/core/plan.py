@@ -12,6 +12,7 @@ from gonogo.model.errors import BadConfiguration
 from gonogo.model.plain import plain
 from gonogo.model.plan import Operation, Plan, PlanPhase, PlanStep
 from gonogo.model.procedure import Kind, Phase, Procedure, Step
+from gonogo.model.reference import needed
 from gonogo.ports import Catalogue, Scene
 
 
@@ -225,7 +226,7 @@ def _facts(scene: Scene, circumstances: Circumstances) -> dict[str, Any]:
         "environment": scene.environment.name,
         "development": scene.environment.development,
         "database": scene.database is not None,
-        "variables": bool(scene.environment.variables),
+        "variables": bool(scene.environment.variables or needed(scene.environment)),
         "migrations": scene.migrator is not None,
         "online": bool(
             scene.environment.database

@@ -33,14 +33,17 @@ class Trouble:
 
 @dataclass(kw_only=True)
 class Run:
-    """One run of a plan. hold takes the environment's lock in a mode (Hold.NONE gives it back)."""
+    """One run of a plan. hold takes the environment's lock in a mode (Hold.NONE gives it back).
+
+    touched are the steps that may have done something, left the undo steps that were not done.
+    """
 
     plan: Plan
     bench: Bench
     durable: Durable
     hold: Take
     touched: list[PlanStep] = field(default_factory=list)
-    acted: bool = False
+    left: list[str] = field(default_factory=list)
 
     async def interpret(self) -> dict[str, Any]:
         """Walk the plan to its end and return the outcome. Never raises for what a step found."""
@@ -194,22 +197,30 @@ class Run:
         undos = [step.undo for step in reversed(self.touched) if step.undo]
         if not undos:
             return trouble.kind
+        undone = await self._undo_all(undos) if await self._may_undo(trouble) else {}
+        self.left = [undo.id for undo in undos if undone.get(undo.id) is None]
+        if self.left:
+            return "partial"
+        return trouble.kind if set(undone.values()) == {Verdict.SKIP} else "rolled-back"
+
+    async def _may_undo(self, trouble: Trouble) -> bool:
+        """Whether nobody who is asked says no, and the environment is still this run's."""
         if trouble.kind == "no-go" and self.plan.on_no_go == "ask":
             answer = await self.waiting.sign_off(
                 "roll-back", f"roll back? {trouble.found}", then=Hold.RESERVE
             )
             if answer.verdict is not Verdict.PASS and not answer.facts.get("aborted"):
-                return "partial"
-        if not await self._hold_to_undo():
-            return "partial"
-        undone: list[Verdict | None] = []
+                return False
+        return await self._hold_to_undo()
+
+    async def _undo_all(self, undos: list[PlanStep]) -> dict[str, Verdict | None]:
+        """The verdict of each undo step that was tried."""
+        undone: dict[str, Verdict | None] = {}
         for undo in undos:
-            undone.append(await self._undo(undo))
-            if undo.loses_data and undone[-1] is None:
+            undone[undo.id] = await self._undo(undo)
+            if undo.loses_data and undone[undo.id] is None:
                 break  # What ran before must not run on data that were not put back.
-        if not all(undone):
-            return "partial"
-        return trouble.kind if set(undone) == {Verdict.SKIP} else "rolled-back"
+        return undone
 
     async def _hold_to_undo(self) -> bool:
         """Whether the environment is still this run's; what another run changed is left alone."""
@@ -266,7 +277,17 @@ class Run:
                 "next": trouble.next_step,
                 "trouble": trouble.kind,
             }
+        if self.left:
+            body |= {"left": self.left, "next": self._mend()}
         return self.bench.journal.append(self.plan.run, "ended", body).body
+
+    def _mend(self) -> str:
+        """What to type when something was not undone: what is right depends on what is there."""
+        environment, procedure = self.plan.environment, "update" if self.plan.previous else "deploy"
+        return (
+            f"gonogo show {self.plan.run} says why, gonogo status {environment} what is there; "
+            f"undo the rest by hand, or release anew: gonogo {procedure} {environment}"
+        )
 
 
 def batches(phase: PlanPhase) -> list[list[PlanStep]]:

@@ -6,19 +6,16 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from gonogo.databases._sqlite_look import sync
 from gonogo.model.errors import PermanentError, Refused
-from gonogo.model.target import Copy
-
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+from gonogo.model.target import Copy, is_copy_name
 
 
 class Copies:
@@ -43,7 +40,7 @@ class Copies:
 
     def file(self, name: str) -> Path:
         """Where a copy lies."""
-        if not _SAFE.fullmatch(name):
+        if not is_copy_name(name):
             raise PermanentError(f"not a name for a copy: {name!r}")
         return self.folder / f"{name}.db"
 
@@ -51,11 +48,12 @@ class Copies:
         """A copy that is whole."""
         file = self.file(name)
         try:
-            copy = Copy(**json.loads((self.folder / f"{name}.json").read_text("utf-8")))
+            data = json.loads((self.folder / f"{name}.json").read_text("utf-8"))
+            copy = Copy(**{"verified": data["at"], **data})
             whole = copy.name == name and file.stat().st_size == copy.size
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, KeyError):
             raise PermanentError(f"the manifest of copy {name} cannot be read") from None
         if not whole:
             raise PermanentError(f"copy {name} has not the size that its manifest says")
@@ -73,13 +71,30 @@ class Copies:
                 found.append(copy)
         return sorted(found, key=lambda copy: (copy.at, copy.name), reverse=True)
 
+    def need(self, name: str) -> Copy:
+        """A copy that is there, and still the one that was made."""
+        with suppress(FileNotFoundError):
+            if copy := self.find(name):
+                self.verify(copy)
+                return copy
+        raise PermanentError(
+            f"there is no copy {name}", next_step="gonogo backup list shows which there are"
+        )
+
     def verify(self, copy: Copy) -> None:
         """PermanentError unless the file is, bit for bit, the one that was copied."""
-        if _sha256(self.file(copy.name)) != copy.sha256:
+        if sha256(self.file(copy.name)) != copy.sha256:
+            self.verified(copy, 0.0)
             raise PermanentError(
                 f"copy {copy.name} was changed after it was made (sha256 differs)",
                 next_step="use another copy",
             )
+
+    def remove(self, name: str) -> None:
+        """The file first: killed after that, a few bytes of manifest stay, which are no copy."""
+        self.file(name).unlink(missing_ok=True)
+        (self.folder / f"{name}.json").unlink(missing_ok=True)
+        sync(self.folder)
 
     def sweep(self) -> None:
         """Remove what a killed process left."""
@@ -110,20 +125,35 @@ class Copies:
             name=name,
             at=at,
             size=partial.stat().st_size,
-            sha256=_sha256(partial),
+            sha256=sha256(partial),
             fingerprint=fingerprint,
             rows=rows,
+            verified=at,
         )
         os.replace(partial, self.file(name))
         sync(self.folder)
-        unfinished = self.new_partial(name)
+        return self._note(copy)
+
+    def verified(self, copy: Copy, at: float) -> Copy:
+        """Note when a copy was read back whole; 0: it was not what it had been.
+
+        It is no loss when a process that sweeps at this moment takes the note away.
+        """
+        seen = replace(copy, verified=at)
+        with suppress(FileNotFoundError):
+            self._note(seen)
+        return seen
+
+    def _note(self, copy: Copy) -> Copy:
+        unfinished = self.new_partial(copy.name)
         unfinished.write_text(json.dumps(asdict(copy), indent=2, sort_keys=True) + "\n", "utf-8")
         sync(unfinished)
-        os.replace(unfinished, self.folder / f"{name}.json")
+        os.replace(unfinished, self.folder / f"{copy.name}.json")
         sync(self.folder)
         return copy
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The sha256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -89,6 +89,14 @@ class SqliteDatabase:
         """Put a copy in the place of the database, atomically. Writers must be stopped."""
         await _whole(self._restore, name)
 
+    async def verify(self, name: str) -> Copy:
+        """Read a copy back whole and note when. PermanentError unless it is as it was made."""
+        return await _whole(self._verify, name)
+
+    async def forget(self, name: str) -> None:
+        """Remove a copy; nothing happens when there is none."""
+        await _whole(self._forget, name)
+
     async def fingerprint(self) -> str:
         """A hash of the schema; equal schemas have equal hashes. Empty: no database yet."""
         return await asyncio.to_thread(self._fingerprint)
@@ -102,6 +110,10 @@ class SqliteDatabase:
                 return look.fingerprint(database)
         except sqlite3.Error as error:
             raise _unusable(path, error) from None
+
+    def _forget(self, name: str) -> None:
+        with self._copies.alone():
+            self._copies.remove(name)
 
     def _locked_copy(self, name: str) -> Copy:
         with self._copies.alone():
@@ -133,15 +145,20 @@ class SqliteDatabase:
             partial, name=name, at=self._clock.now(), fingerprint=fingerprint, rows=rows
         )
 
+    def _verify(self, name: str) -> Copy:
+        """Without the lock: nobody who copies or restores has to wait for one who looks."""
+        copy = self._copies.need(name)
+        with closing(look.connect_unchanging(self._copies.file(name))) as copied:
+            look.check_integrity(copied, name)
+            if (look.rows(copied), look.fingerprint(copied)) != (copy.rows, copy.fingerprint):
+                raise PermanentError(
+                    f"copy {name} is not what its manifest says", next_step="use another copy"
+                )
+        return self._copies.verified(copy, self._clock.now())
+
     def _restore(self, name: str) -> None:
         with self._copies.alone():
-            copy = self._copies.find(name)
-            if copy is None:
-                raise PermanentError(
-                    f"there is no copy {name}",
-                    next_step="check the name: a copy is named in the manifest of its release",
-                )
-            self._copies.verify(copy)
+            self._copies.need(name)
             source = self._copies.file(name)
             with closing(look.connect_unchanging(source)) as copied:
                 look.check_integrity(copied, name)

@@ -65,20 +65,25 @@ class Migrations:
     """How the schema is moved. command runs in the NEW release.
 
     pending prints one name per line, nothing when none is pending. online says that the version
-    now live keeps working on the new schema, so that it need not be stopped.
+    now live keeps working on the new schema, so that it need not be stopped. service is whose
+    image they run in where releases are images; the first one unless it is named.
     """
 
     command: Command
     pending: Command | None = None
+    service: str = ""
     online: bool = False
     timeout: Duration = Duration("30m")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """The database of an environment."""
+    """The database of an environment: the path of an SQLite file, or the postgresql:// address
+    that the application uses.
+    """
 
-    sqlite: str
+    sqlite: str = ""
+    postgres: str = ""
     migrations: Migrations | None = None
 
 

@@ -50,7 +50,7 @@ class Refused(PermanentError):
 
 
 class Interrupted(GonogoError):
-    """The worker was asked to stop; the run can be resumed."""
+    """The command was asked to end before its run; the run can be resumed, or a service goes on."""
 
     exit_code = ExitCode.INTERRUPTED
 

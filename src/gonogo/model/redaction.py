@@ -29,18 +29,33 @@ _URL_SAFE = ("", "/", "!$&'()*+,;=:@/?", "!'()*~", "/~")
 
 
 class Redactor:
-    """Replaces secrets by `•••`."""
+    """Replaces secrets by `•••`. It may learn more of them at any time, and forgets none."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets for form in encodings(secret)}
-        self._pattern = re.compile(f"(?=({_alternatives(_tree(forms))}))") if forms else None
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = set(secrets)
+        self._compiled: tuple[int, re.Pattern[str] | None] = (0, None)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Replace these, too, from now on. Any thread may say so."""
+        self._secrets.update(secrets)
+
+    def _pattern(self) -> re.Pattern[str] | None:
+        """The pattern of all that is known; made again when there is more."""
+        known, pattern = self._compiled
+        if known != len(self._secrets):
+            secrets = frozenset(self._secrets)
+            forms = {form for secret in secrets for form in encodings(secret)}
+            pattern = re.compile(f"(?=({_alternatives(_tree(forms))}))") if forms else None
+            self._compiled = len(secrets), pattern
+        return pattern
 
     def text(self, text: str) -> str:
         """The text without secrets."""
-        if self._pattern is None:
+        pattern = self._pattern()
+        if pattern is None:
             return text
         pieces, end = [], 0
-        for start, stop in _merged(match.span(1) for match in self._pattern.finditer(text)):
+        for start, stop in _merged(match.span(1) for match in pattern.finditer(text)):
             pieces += [text[end:start], MASK]
             end = stop
         return "".join([*pieces, text[end:]])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
-from gonogo.model.configuration import Command, Shell
+from gonogo.model.configuration import Command, Environment, Shell
 from gonogo.model.errors import PermanentError
 from gonogo.model.secret import Secret
 
@@ -15,6 +16,41 @@ of `gonogo.yml`."""
 
 REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|(" + "|".join(FACTS) + r")\b)")
 """Group 1 is the name of a variable, group 2 of a fact."""
+
+GIVEN = ("PORT", "HOST")
+"""Variables that the engine gives to every instance."""
+
+
+def references(value: Any) -> set[str]:
+    """The names of all variables that are referenced anywhere in plain values."""
+    if isinstance(value, str):
+        return {name for name, _ in REFERENCE.findall(value) if name}
+    if isinstance(value, Mapping):
+        value = [*value, *value.values()]
+    if isinstance(value, list | tuple):
+        return set().union(*(references(one) for one in value))
+    return set()
+
+
+def needed(environment: Environment) -> set[str]:
+    """The variables an environment refers to and that something outside of it must give.
+
+    Commands and services may also refer to what `environment` sets and to what the engine gives. A
+    line of shell is left out: there `${NAME}` is the shell's own.
+    """
+    database, services = environment.database, environment.services.values()
+    migrations = database.migrations if database else None
+    inside: list[Any] = [[one.command, one.environment] for one in services]
+    inside += environment.build.commands
+    inside += [migrations.command, migrations.pending] if migrations else []
+    texts: list[Any] = [environment.url, environment.environment, environment.variables]
+    texts += [database.sqlite, database.postgres] if database else []
+    for check in environment.checks:
+        settings = dict(check["settings"])
+        command = settings.pop("run", ()) if check["use"] == "command" else ()
+        inside += [] if isinstance(command, Mapping) else [command]
+        texts.append(settings)
+    return references(texts) | (references(inside) - {*environment.environment, *GIVEN})
 
 
 def plain(value: str | Secret) -> str:

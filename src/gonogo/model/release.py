@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,3 +53,14 @@ class Manifest:
     def from_json(data: dict[str, Any]) -> Manifest:
         """The inverse of to_json."""
         return Manifest(**{**data, "release": Release(**data["release"])})
+
+
+def way_back(live: Manifest, kept: Sequence[Manifest]) -> Manifest | None:
+    """Where a rollback goes unless told: the newest good release before the live one.
+
+    kept has the newest first.
+    """
+    for one in kept:
+        if one.release.id != live.release.id and one.good and one.at <= live.at:
+            return one
+    return None

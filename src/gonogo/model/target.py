@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,7 +44,8 @@ class Instance:
     """One running copy of a service, recognised by its labels, never by counting.
 
     state is starting, running, stopping, failed or stopped. address is host:port, empty for a
-    worker service. detail says more for a person (uptime, last exit).
+    worker service. detail says more for a person (uptime, last exit). checked is true when the
+    engine itself asks for its health: then state says all, and nobody else need ask.
     """
 
     service: str
@@ -52,11 +54,21 @@ class Instance:
     state: str
     address: str = ""
     detail: str = ""
+    checked: bool = False
 
     @property
     def name(self) -> str:
         """A name that is unique on the target."""
         return f"{self.service}--{self.release}--{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objection:
+    """Why a rollout would fail: where (file:line:column, if it is in a file) and what mends it."""
+
+    text: str
+    mend: str
+    where: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +83,23 @@ class Counters:
     buckets: dict[float, float]
 
 
+MADE_BY_RUNS = ("before-", "failed-", "replaced-", "safety-")
+"""How the names of the copies begin that gonogo makes by itself."""
+
+_COPY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def is_copy_name(text: str) -> bool:
+    """Whether a copy can be called so: it is the name of a file."""
+    return bool(_COPY_NAME.fullmatch(text))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """A copy of a database. at is in seconds since the epoch, size in bytes, sha256 of the file."""
+    """A copy of a database. at is in seconds since the epoch, size in bytes, sha256 of the file.
+
+    verified is when it was read back whole last; 0 when it was not what it had been.
+    """
 
     name: str
     at: float
@@ -81,3 +107,9 @@ class Copy:
     sha256: str
     fingerprint: str
     rows: dict[str, int]
+    verified: float = 0.0
+
+    @property
+    def made_by_run(self) -> bool:
+        """Whether gonogo made it by itself. The others were asked for, and stay until named."""
+        return self.name.startswith(MADE_BY_RUNS)

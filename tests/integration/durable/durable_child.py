@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gonogo.durable.dbos import DbosWorker
+from gonogo.model.errors import Refused
 from gonogo.model.plan import Plan
 from gonogo.ports import Durable
 
@@ -23,7 +24,7 @@ RUN = "run-1"
 
 
 def plan(script: list[str]) -> Plan:
-    """A run that does what the script says: `step`, `slow` (a step) or a pause in seconds."""
+    """A run that does what the script says: `step`, `slow`, `refuse` or a pause in seconds."""
     return Plan(
         run=RUN,
         app="shop",
@@ -66,8 +67,11 @@ def main(url: str, schema: str, folder: str) -> None:
 
     async def interpret(data: dict[str, Any], durable: Durable) -> dict[str, Any]:
         for number, what in enumerate(data["configuration"]["script"]):
-            if what in ("step", "slow"):
-                await durable.step(f"step-{number}", partial(act, number, what))
+            if what in ("step", "slow", "refuse"):
+                try:
+                    await durable.step(f"step-{number}", partial(act, number, what))
+                except Refused as error:
+                    notes.add(f"refused {number}: {error.message}, {error.next_step}")
             else:
                 notes.add(f"pausing {number}")
                 await durable.pause(float(what))
@@ -76,6 +80,8 @@ def main(url: str, schema: str, folder: str) -> None:
 
     async def act(number: int, what: str) -> dict[str, Any]:
         notes.add(f"begin {number}")
+        if what == "refuse":
+            raise Refused("not now", next_step="later")
         while what == "slow" and not notes.slow.exists():
             await asyncio.sleep(0.02)
         notes.add(f"end {number}")

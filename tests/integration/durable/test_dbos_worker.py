@@ -102,6 +102,17 @@ def test_killed_in_a_step(run: Run) -> None:
     assert [run.count(f"begin {number}") for number in range(4)] == [1, 1, 2, 1]
 
 
+def test_a_refusal_stays_a_refusal_after_a_kill(run: Run) -> None:
+    run.start("refuse", "slow")
+    run.wait_for("begin 1")
+    run.kill()
+    run.notes.slow.touch()
+    run.start("refuse", "slow")
+    run.wait_for("end 1")
+    assert run.count("begin 0") == 1
+    assert run.count("refused 0: not now, later") == 2
+
+
 def test_killed_in_a_pause(run: Run) -> None:
     """The pause ends when it would have ended, not later by the time the process was away."""
     run.start("step", "4", "step")

@@ -100,6 +100,14 @@ def test_a_service_that_the_new_release_no_longer_has_is_stopped(tmp_path: Path)
     assert {"launch:worker", "switch:worker", "retire:worker"} <= set(ids)
 
 
+def test_references_are_checked_before_anything_is_done(tmp_path: Path) -> None:
+    """`variables` also runs where nothing is declared and the environment refers to something."""
+    refers = configuration({"web": Service(command=("serve", "${TOKEN}"), port=4321)})
+    assert "variables" not in [step.id for step in plan(tmp_path, "update").steps()]
+    for name in ("check", "deploy", "update", "migrate"):
+        assert plan(tmp_path, name, new=refers).steps()[0].id == "variables"
+
+
 def test_a_sign_off_before_launch_is_waited_for(tmp_path: Path) -> None:
     ask = {"sign-off": "approver", "id": "approve-release"}
     wanted = {"update": {"before": {"launch": [ask]}}}

@@ -39,6 +39,7 @@ class FakeValues:
     known: dict[str, str] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     declared: tuple[str, ...] = ()
+    unset_at: dict[str, str] = field(default_factory=dict)
 
     def text(self, reference: str) -> str:
         def put(match: re.Match[str]) -> str:
@@ -61,6 +62,9 @@ class FakeValues:
 
     def missing(self) -> Sequence[str]:
         return [name for name in self.declared if name not in self.known]
+
+    def unset(self) -> Mapping[str, str]:
+        return self.unset_at
 
 
 class RealHost:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
+from gonogo.kits import compose
 from gonogo.model.configuration import Command, Duration
 
 
@@ -83,7 +84,7 @@ def make_plugins() -> dict[str, Lazy]:
     return {
         "checks": Lazy(checks),
         "actions": Lazy(actions),
-        "engines": Lazy({"local": NoSettings}),
+        "engines": Lazy({"local": NoSettings, "compose": compose.Settings}),
         "sources": Lazy({"proxy": NoSettings, "none": NoSettings}),
     }
 

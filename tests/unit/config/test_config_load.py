@@ -68,6 +68,18 @@ def test_env_files_of_other_environments_need_not_be_here(tmp_path: Path, plugin
         load(path, plugins)
 
 
+def test_without_a_name_the_env_files_of_the_environment_that_is_meant_count(
+    tmp_path: Path, plugins: Any
+) -> None:
+    path = write(
+        tmp_path,
+        "app: a\nenvironments:\n  development: {}\n  production: {env_files: [.env]}\n",
+    )
+    assert load(path, plugins).app == "a"
+    with pytest.raises(BadConfiguration, match=r"no env file \.env"):
+        load(path, plugins, environment="production")
+
+
 def test_short_forms(tmp_path: Path, plugins: Any) -> None:
     path = write(
         tmp_path,

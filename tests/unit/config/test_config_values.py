@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gonogo.config.values import EnvironmentValues, references
+from gonogo.config.load import load
+from gonogo.config.values import EnvironmentValues
 from gonogo.model.configuration import Environment
 from gonogo.model.errors import PermanentError
 from gonogo.model.secret import Secret
@@ -109,5 +110,31 @@ def test_plain_and_secrets(tmp_path: Path) -> None:
     assert hidden == sorted(hidden, key=lambda one: (-len(one), one))
 
 
-def test_references_are_found_anywhere() -> None:
-    assert references({"${A}": ["x${B}", {"y": ("${C}",)}], "n": 1}) == {"A", "B", "C"}
+def test_a_secret_is_told_before_it_is_given_out(tmp_path: Path) -> None:
+    environment = Environment(
+        name="dev", variables={"DB": {"postgres-url": {}}, "PORT": {"port": {}}}
+    )
+    process = {"DB": "postgres://me:dbpass@db/x", "PORT": "3000", "UNDECLARED": "not in gonogo.yml"}
+    told: set[str] = set()
+    values = EnvironmentValues(environment, tmp_path, process=process, learn=told.update)
+    values.text("$environment ${PORT}")
+    assert told == set()
+    values.text("${UNDECLARED}")
+    assert told == {"not in gonogo.yml"}
+    values.application()
+    assert told == {"not in gonogo.yml", "dbpass", process["DB"]}
+
+
+def test_references_without_a_value_are_told_with_their_place(tmp_path: Path) -> None:
+    """GIVEN has a value; the line of shell and the other environment are none of our business."""
+    (tmp_path / "gonogo.yml").write_text(
+        "app: a\nenvironments:\n  prod: {environment: {X: '${GONE}'}}\n  dev:\n"
+        "    build: [{shell: 'echo ${GONE} ${SHELL_S_OWN}'}]\n"
+        "    environment:\n      X: http://${GIVEN}/${GONE}\n"
+        "    checks: [{id: home, http: {url: 'https://${ALSO_GONE}'}}]\n"
+    )
+    environment = load(tmp_path / "gonogo.yml", {}).environments["dev"]
+    values = EnvironmentValues(environment, tmp_path, process={"GIVEN": "x"})
+    assert values.unset() == {"GONE": "gonogo.yml:7:10", "ALSO_GONE": "gonogo.yml:8:37"}
+    (tmp_path / "gonogo.yml").write_text("changed: [")
+    assert values.unset() == {"GONE": "gonogo.yml", "ALSO_GONE": "gonogo.yml"}

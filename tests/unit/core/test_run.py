@@ -62,6 +62,47 @@ def test_the_first_error_stays_the_headline_when_an_undo_fails_too() -> None:
     assert (ended["outcome"], ended["headline"]) == ("partial", "first")
 
 
+def test_what_was_not_undone_is_named_with_what_to_type_next() -> None:
+    world = World()
+    one = stage(
+        phase(
+            action("a", undo=undo("a")),
+            action("b", undo=undo("b", use="worse")),
+            action("bad", use="bad"),
+        ),
+        world=world,
+        bad=FakeAction(world, raises=[PermanentError("first", next_step="look at the log")]),
+        worse=FakeAction(world, takes_back=True, raises=[PermanentError("second")]),
+    )
+    ended = one.run()
+    assert ended["left"] == ["undo:b"]
+    for words in ("gonogo show run-1", "gonogo status test", "gonogo deploy test"):
+        assert words in ended["next"]
+
+
+def test_nothing_is_left_when_everything_was_undone() -> None:
+    one = killable()
+    assert "left" not in one.run()
+
+
+def test_after_data_that_were_not_put_back_the_rest_is_left_too() -> None:
+    world = World()
+    one = stage(
+        phase(
+            action("a", undo=undo("a")),
+            action("b", undo=undo("b", loses_data=True)),
+            action("bad", use="bad"),
+        ),
+        world=world,
+        bad=FakeAction(world, raises=[PermanentError("no")]),
+    )
+    no = {"by": "aiko", "approved": False, "reason": ""}
+    one.durable.on_pause = lambda: (
+        one.journal.append("run-1", "sign-off", no, step="allow:undo:b") and None
+    )
+    assert one.run()["left"] == ["undo:b", "undo:a"]
+
+
 def test_a_half_done_step_is_undone_too() -> None:
     world = World(done={"bad"})
     bad = FakeAction(world, raises=[PermanentError("half done")])

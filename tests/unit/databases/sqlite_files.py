@@ -1,14 +1,10 @@
-"""SQLite files for tests: made, looked at, and worked on by processes that are killed."""
+"""SQLite files for tests: made, filled and looked at."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
-import traceback
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -63,31 +59,3 @@ def leave_log(path: Path, value: int) -> None:
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(path), str(value)], check=False)
-
-
-def killed_at(event: int, root: Path, work: Callable[[], object]) -> bool:
-    """Do work in a child killed by -9 before its event-th file operation; False: it got through."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def hook(name: str, arguments: tuple[object, ...]) -> None:
-            nonlocal seen
-            if not any(str(root) in str(each) for each in arguments):
-                return
-            seen += 1
-            if seen == event:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(hook)
-        try:
-            work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    if os.WIFSIGNALED(status):
-        return True
-    assert os.WEXITSTATUS(status) == 0
-    return False

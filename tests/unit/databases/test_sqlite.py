@@ -253,6 +253,22 @@ def test_a_copy_that_was_changed_is_not_restored(
     assert values(path) == {2} and asyncio.run(database.copies()) == []
 
 
+def test_a_forgotten_copy_is_gone_and_the_others_stay(
+    database: SqliteDatabase, path: Path, tmp_path: Path
+) -> None:
+    make(path, 1, wal=True)
+    for name in ("a", "b"):
+        asyncio.run(database.copy(name))
+    (tmp_path / "copies" / "mine.db").write_text("put there by a person")
+    asyncio.run(database.forget("a"))
+    asyncio.run(database.forget("a"))
+    assert [one.name for one in asyncio.run(database.copies())] == ["b"]
+    files = {each.name for each in (tmp_path / "copies").iterdir()}
+    assert files == {".lock", "b.db", "b.json", "mine.db"}
+    with pytest.raises(PermanentError, match="not a name"):
+        asyncio.run(database.forget("../a"))
+
+
 def test_an_unknown_copy_is_not_restored(database: SqliteDatabase, path: Path) -> None:
     make(path, 1, wal=True)
     with pytest.raises(PermanentError, match="no copy"):

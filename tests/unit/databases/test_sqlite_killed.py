@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from sqlite_files import killed_at, leave_log, make, set_value, values
+from killing import killed_at
+from sqlite_files import leave_log, make, set_value, values
 
 from gonogo.databases.sqlite import SqliteDatabase
 
@@ -53,6 +54,23 @@ def test_a_restore_killed_at_any_step_leaves_the_old_or_the_new_database(
         database._copies.verify(copy)
     asyncio.run(database.restore("a"))
     assert not [each for each in tmp_path.iterdir() if "partial" in each.name]
+
+
+def test_a_removal_killed_at_any_step_leaves_a_whole_copy_or_none(
+    database: SqliteDatabase, path: Path, tmp_path: Path
+) -> None:
+    make(path, 1, wal=True)
+    seen, event = set(), 1
+    asyncio.run(database.copy("a"))
+    while killed_at(event, tmp_path, lambda: asyncio.run(database.forget("a"))):
+        copies = asyncio.run(database.copies())
+        for copy in copies:
+            database._copies.verify(copy)
+        seen.add(len(copies))
+        asyncio.run(database.copy("a"))
+        event += 1
+    assert seen == {0, 1}
+    assert {each.name for each in (tmp_path / "copies").iterdir()} == {".lock"}
 
 
 CHILD = """

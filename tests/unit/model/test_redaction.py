@@ -107,6 +107,15 @@ def test_what_holds_no_secret_is_left_as_it_is(many: list[str], text: str) -> No
     assert Redactor(many).text(text) == text
 
 
+def test_more_can_be_learned_and_nothing_is_forgotten() -> None:
+    redactor = Redactor()
+    assert redactor.text("hunter2 and hunter3") == "hunter2 and hunter3"
+    for secret in ("hunter2", "hunter3", "hunter2"):
+        redactor.learn([secret])
+        assert redactor.text(secret) == MASK
+    assert redactor.text("hunter2 and hunter3") == f"{MASK} and {MASK}"
+
+
 def test_short_and_blank_secrets_hide_nothing() -> None:
     assert Redactor(["abc", "", "     "]).text("abc      ") == "abc      "
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import sys
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from killing import killed_at
 
 from gonogo.hosts.local import LocalHost
 from gonogo.model.errors import PermanentError, Refused
@@ -28,34 +24,6 @@ def manifest(
 
 def target(root: Path) -> FileTarget:
     return FileTarget(LocalHost(), str(root))
-
-
-def killed_at(event: int, root: Path, work: Callable[[], None]) -> bool:
-    """Do work in a child killed by -9 before its event-th file operation; False: it got through."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def hook(name: str, arguments: tuple[object, ...]) -> None:
-            nonlocal seen
-            if not any(str(root) in str(each) for each in arguments):
-                return
-            seen += 1
-            if seen == event:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(hook)
-        try:
-            work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    if os.WIFSIGNALED(status):
-        return True
-    assert os.WEXITSTATUS(status) == 0
-    return False
 
 
 def test_an_empty_target_has_nothing(tmp_path: Path) -> None:
