@@ -8,7 +8,7 @@ from gonogo.model.errors import PermanentError
 from gonogo.model.target import Instance
 from gonogo.ports import Scene
 
-_POLL = 0.1
+_POLL, _LONGEST_POLL = 0.1, 0.5
 _TIMEOUT = 5.0
 
 
@@ -33,7 +33,7 @@ async def _complaint(instance: Instance, service: Service) -> str:
     """What is missing until it is healthy; empty when nothing is."""
     if instance.state != "running":
         return f"it is {instance.state} ({instance.detail})"
-    if not (service.health and instance.address):
+    if instance.checked or not (service.health and instance.address):
         return ""
     status, text = await answer(f"http://{instance.address}{service.health}")
     if status == 200:
@@ -47,6 +47,7 @@ async def wait_healthy(instance: Instance, service: Service, scene: Scene) -> fl
     """Seconds until it was healthy. PermanentError, with its last lines, when it is not in time."""
     begun = scene.clock.now()
     limit = seconds(service.start_timeout)
+    poll = _POLL
     while True:
         now = next(
             (one for one in await scene.engine.observe() if one.name == instance.name), instance
@@ -57,7 +58,8 @@ async def wait_healthy(instance: Instance, service: Service, scene: Scene) -> fl
             return elapsed
         if now.state == "failed" or elapsed > limit:
             break
-        await scene.clock.sleep(_POLL)
+        await scene.clock.sleep(poll)
+        poll = min(_LONGEST_POLL, poll * 1.5)
     wrote = (await scene.engine.log(instance, 20)).splitlines()
     for line in wrote:
         scene.say(line)

@@ -14,9 +14,10 @@ from gonogo.ports import Action, Scene
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """state: up or down."""
+    """state: up or down. everything: down also means databases and the like."""
 
     state: str = "up"
+    everything: bool = False
 
 
 class FoundationAction:
@@ -27,7 +28,8 @@ class FoundationAction:
 
     def describe(self, settings: Settings, scene: Scene) -> Sequence[Operation]:
         verb = "start" if settings.state == "up" else "stop"
-        return [Operation(where="this machine", what=f"{verb} process control and proxy")]
+        more = " and all that keeps data" if settings.everything else ""
+        return [Operation(where="engine", what=f"{verb} what carries the application{more}")]
 
     async def observe(self, settings: Settings, scene: Scene) -> Finding | None:
         if settings.state == "up" and await scene.foundation.running():
@@ -38,7 +40,7 @@ class FoundationAction:
         if settings.state == "up":
             await _up(scene)
             return passed("started")
-        await scene.foundation.down()
+        await scene.foundation.down(everything=settings.everything)
         return passed("stopped")
 
 

@@ -42,7 +42,7 @@ class Switch:
             return None
         release = _release(settings, scene)
         service = scene.service(settings.service, release)
-        if release and service and not await _says(service, release):
+        if release and service and not await _says(settings.service, service, release, scene):
             return None
         return passed(f"traffic is there already: {', '.join(now) or 'nowhere'}")
 
@@ -53,9 +53,10 @@ class Switch:
             raise PermanentError(f"no instance of {settings.service} {release.id} runs")
         await scene.proxy.point(settings.service, release.id if release else "", wanted)
         service = scene.service(settings.service, release)
-        served = await _serving(service, release, scene) if release and service else ""
-        port = service.port if service else "-"
-        there = f"{release.id} on port {port}{served}" if release else "nobody"
+        there = "nobody"
+        if release and service:
+            served = await _serving(settings.service, service, release, scene)
+            there = f"{release.id} on port {service.port}{served}"
         return passed(f"{settings.service} → {there}", where=", ".join(wanted))
 
 
@@ -81,15 +82,15 @@ async def _addresses(settings: Settings, scene: Scene) -> list[str]:
     ]
 
 
-async def _serving(service: Service, release: Release, scene: Scene) -> str:
+async def _serving(name: str, service: Service, release: Release, scene: Scene) -> str:
     """Ask through the proxy which version answers: what serves counts, not what was set."""
     if not service.version:
         return ""
     for _ in range(20):
-        if await _says(service, release):
+        if await _says(name, service, release, scene):
             return ", and it says so itself"
         await scene.clock.sleep(0.25)
-    status, body = await answer(f"http://127.0.0.1:{service.port}{service.version}")
+    status, body = await answer(f"{await scene.proxy.url(name)}{service.version}")
     line = " ".join(body.split())[:100]
     raise TemporaryError(
         f"{service.version} does not name release {release.id}; it answered {status}: {line}",
@@ -97,11 +98,11 @@ async def _serving(service: Service, release: Release, scene: Scene) -> str:
     )
 
 
-async def _says(service: Service, release: Release) -> bool:
+async def _says(name: str, service: Service, release: Release, scene: Scene) -> bool:
     """Whether the service names the release, or has no path to ask."""
     if not service.version:
         return True
-    status, body = await answer(f"http://127.0.0.1:{service.port}{service.version}")
+    status, body = await answer(f"{await scene.proxy.url(name)}{service.version}")
     return status == 200 and release.id in body
 
 

@@ -7,6 +7,8 @@ What an instance leaves on disk, in the order in which it is made, and removed t
     supervisor/programs/<name>.conf  how Supervisor runs it
     logs/<name>.log                stays
 
+The launch file also says which of its values are secrets: they are taken out of what is shown of
+the log.
 A step that was interrupted leaves the labels, so that launch or retire can be done again.
 """
 
@@ -21,6 +23,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from gonogo.engines import _files, _processes, launcher
@@ -29,6 +32,7 @@ from gonogo.model.configuration import Command, Service, Shell
 from gonogo.model.duration import seconds, spoken
 from gonogo.model.errors import GonogoError, PermanentError, TemporaryError
 from gonogo.model.plan import Operation
+from gonogo.model.redaction import Redactor, encodings
 from gonogo.model.reference import filled, filled_command, plain
 from gonogo.model.release import Release
 from gonogo.model.secret import Secret
@@ -70,7 +74,7 @@ class LocalEngine:
     services_of gives the services as a release was configured, folder_of a release's folder.
     environment_of gives the variables of a release; a service's own `environment` comes on top,
     with `${NAME}` put in from them, from PORT and HOST, and `$release`. facts has the others:
-    url, environment, project.
+    url, environment, project. secrets_of gives what must not be seen of a release's variables.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class LocalEngine:
         services_of: Callable[[str], Mapping[str, Service]],
         folder_of: Callable[[str], str],
         environment_of: Callable[[str], Mapping[str, str | Secret]],
+        secrets_of: Callable[[str], Sequence[str]],
         clock: Clock,
         facts: Mapping[str, str] | None = None,
     ) -> None:
@@ -88,6 +93,7 @@ class LocalEngine:
         self._services_of = services_of
         self._folder_of = folder_of
         self._environment_of = environment_of
+        self._secrets_of = secrets_of
         self._clock = clock
         self._folder = root / "instances"
         self._supervisor = Supervisor(root=root, clock=clock)
@@ -176,9 +182,20 @@ class LocalEngine:
         return list(newest.values())
 
     async def log(self, instance: Instance, lines: int) -> str:
-        """The last lines that an instance wrote, also after it was retired."""
+        """The last lines that an instance wrote, also after it was retired.
+
+        While it runs, without the secrets it was launched with: today's may be others.
+        """
         path = self._supervisor.log(_checked(instance.name))
-        return await asyncio.to_thread(_files.last_lines, path, lines)
+        text = await asyncio.to_thread(_files.last_lines, path, lines)
+        return _redactor(self._secrets(instance.name)).text(text)
+
+    def _secrets(self, name: str) -> tuple[str, ...]:
+        try:
+            launch = json.loads((self._folder / f"{name}.launch").read_bytes())
+        except FileNotFoundError:
+            return ()
+        return tuple(launch.get("secrets", ()))
 
     def _service(self, name: str, release: str) -> Service:
         services = self._services_of(release)
@@ -244,6 +261,7 @@ class LocalEngine:
         where = f"command of {labels.service}"
         argv = _argv(filled_command(command, values, where))
         return {
+            "secrets": _held(self._secrets_of(labels.release), environment),
             "folder": self._folder_of(labels.release),
             "argv": argv,
             "environment": {
@@ -288,6 +306,18 @@ class LocalEngine:
         told = [line for line in text.splitlines() if f"exited: {state.name} (" in line]
         reason = told[-1].partition(f"exited: {state.name} ")[2] if told else state.problem
         return f"ended at once, is started again: {reason}"
+
+
+def _held(secrets: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """The secrets that stand in an environment, in whatever form."""
+    whole = "\n".join(environment.values())
+    return [one for one in secrets if any(form in whole for form in encodings(one))]
+
+
+@lru_cache
+def _redactor(secrets: tuple[str, ...]) -> Redactor:
+    """Kept, because the instances of a release have the same, and making one takes a while."""
+    return Redactor(secrets)
 
 
 def _command(service: str, settings: Service) -> Command:

@@ -16,6 +16,7 @@ from typing import Protocol
 from gonogo.engines import _files, _processes
 from gonogo.engines._supervisord import Supervisor, include_text
 from gonogo.model.errors import PermanentError
+from gonogo.model.target import Objection
 from gonogo.ports import Clock
 
 _GRACE = 15.0
@@ -64,8 +65,8 @@ class SupervisorFoundation:
             for name, make in self._programs.items():
                 await self._ensure(name, await asyncio.to_thread(make))
 
-    async def down(self) -> None:
-        """Stop everything. Programs that still have an include file come back with up()."""
+    async def down(self, *, everything: bool = False) -> None:
+        """Stop all there is. Programs that still have an include file come back with up()."""
         if await self._supervisor.answers():
             await self._supervisor.shutdown()
         await self._end_orphans()
@@ -80,6 +81,10 @@ class SupervisorFoundation:
             if not (state and state.pid and await self._is_current(name, make)):
                 return False
         return True
+
+    async def objections(self) -> Sequence[Objection]:
+        """None: what is configured for processes can be rolled."""
+        return ()
 
     async def _is_current(self, name: str, make: Callable[[], Program]) -> bool:
         applied = self._applied(name)

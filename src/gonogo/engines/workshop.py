@@ -15,18 +15,15 @@ import re
 import secrets
 import shutil
 import tarfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from gonogo.engines import _folders as folders
-from gonogo.model.configuration import Build, Command, written
-from gonogo.model.duration import seconds
+from gonogo.model.configuration import Command
 from gonogo.model.errors import NotFound, PermanentError, Refused
 from gonogo.model.plan import Operation
-from gonogo.model.reference import filled_command
 from gonogo.model.release import Release
-from gonogo.model.secret import Secret
 from gonogo.ports import Completed, Host, Say, Workshop
 
 MARKER = ".gonogo-release.json"
@@ -36,32 +33,38 @@ SPACE = 200 * 1024 * 1024
 _PARTIAL = ".partial"
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _GIT_TIMEOUT = 120.0
-_EXCERPT = 20
+
+
+class Maker(Protocol):
+    """Turns the files of a commit into something that runs: a built folder, or images."""
+
+    def describe(self, release: Release) -> Sequence[Operation]:
+        """What make will do."""
+
+    async def make(self, release: Release, folder: Path, say: Say) -> None:
+        """Build the files in folder. PermanentError, with the last lines, when that fails."""
+
+    async def made(self, release_id: str) -> bool:
+        """Whether what was made outside of the folder is there still."""
+
+    async def run(
+        self, release: Release, folder: Path, command: Command, *, timeout: float, say: Say
+    ) -> Completed:
+        """Run a command once in what was made."""
+
+    async def remove(self, release_id: str) -> None:
+        """Remove what was made outside of the folder."""
 
 
 class GitWorkshop:
-    """Makes releases of project (a folder in a git repository) under root, on this machine.
+    """Makes releases of project (a folder in a git repository) under root, on this machine."""
 
-    environment_of gives the application's variables, resolved at the moment of use; facts has
-    what `$url`, `$environment` and `$project` stand for.
-    """
-
-    def __init__(
-        self,
-        host: Host,
-        root: str,
-        project: str,
-        build: Build,
-        environment_of: Callable[[str], Mapping[str, str | Secret]],
-        facts: Mapping[str, str],
-    ) -> None:
+    def __init__(self, host: Host, root: str, project: str, maker: Maker) -> None:
         self._host = host
         self._root = Path(root)
         self._releases = Path(root) / "releases"
         self._project = Path(project)
-        self._build = build
-        self._environment_of = environment_of
-        self._facts = facts
+        self._maker = maker
 
     def describe(self, release: Release) -> Sequence[Operation]:
         """What prepare will do."""
@@ -70,8 +73,7 @@ class GitWorkshop:
             export = f"copy the working tree (git ls-files -co --exclude-standard) to {place}"
         else:
             export = f"git archive {release.commit} to {place}"
-        builds = [Operation(where=place, what=written(each)) for each in self._build.commands]
-        return [Operation(where="project", what=export), *builds]
+        return [Operation(where="project", what=export), *self._maker.describe(release)]
 
     async def prepare(self, release: Release, say: Say) -> bool:
         """Export the commit and build it; False if that release was there already."""
@@ -79,7 +81,10 @@ class GitWorkshop:
         await asyncio.to_thread(self._sweep)
         if self._is_whole(folder):
             self._check_same(folder, release)
-            return False
+            if await self._maker.made(release.id):
+                return False
+            await self._maker.make(release, folder, say)
+            return True
         if folder.exists():
             raise PermanentError(
                 f"releases/{release.id} is there, but gonogo did not make it",
@@ -91,7 +96,7 @@ class GitWorkshop:
         try:
             await asyncio.to_thread(folder.mkdir, 0o700)
             await self._export(release, folder, say)
-            await self._run_build(release, folder, say)
+            await self._maker.make(release, folder, say)
             marker = {"id": release.id, "commit": release.commit, "dirty": release.dirty}
             content = json.dumps(marker, sort_keys=True).encode() + b"\n"
             await asyncio.to_thread(folders.write_whole, folder / MARKER, content)
@@ -105,7 +110,8 @@ class GitWorkshop:
 
     async def prepared(self) -> Sequence[str]:
         """Ids of the releases that are there whole."""
-        return await asyncio.to_thread(self._prepared)
+        whole = await asyncio.to_thread(self._prepared)
+        return [release_id for release_id in whole if await self._maker.made(release_id)]
 
     async def run(
         self,
@@ -117,20 +123,11 @@ class GitWorkshop:
     ) -> Completed:
         """Run a command once in a release, with the application's variables."""
         folder = self._whole_folder(release.id)
-        return await self._host.run(
-            self._filled(command, release),
-            cwd=str(folder),
-            environment=self._environment_of(release.id),
-            timeout=timeout,
-            say=say,
-        )
-
-    def _filled(self, command: Command, release: Release) -> Command:
-        values = {**self._facts, "release": release.id, **self._environment_of(release.id)}
-        return filled_command(command, values, f"command {written(command)}")
+        return await self._maker.run(release, folder, command, timeout=timeout, say=say)
 
     async def remove(self, release_id: str) -> None:
         """Remove a release's files."""
+        await self._maker.remove(release_id)
         await asyncio.to_thread(folders.remove_tree, self._folder(release_id))
         self._partial(release_id).unlink(missing_ok=True)
 
@@ -236,24 +233,6 @@ class GitWorkshop:
         if done.code != 0:
             raise PermanentError(f"git {arguments[0]} failed: {done.output.strip()}")
         return lines
-
-    async def _run_build(self, release: Release, folder: Path, say: Say) -> None:
-        deadline = time.monotonic() + seconds(self._build.timeout)
-        for command in self._build.commands:
-            say(f"$ {written(command)}")
-            done = await self._host.run(
-                self._filled(command, release),
-                cwd=str(folder),
-                environment=self._environment_of(release.id),
-                timeout=max(0.1, deadline - time.monotonic()),
-                say=say,
-            )
-            if done.code != 0:
-                last = "\n".join(done.output.splitlines()[-_EXCERPT:])
-                raise PermanentError(
-                    f"the build failed: {written(command)} ended with {done.code}\n{last}".rstrip(),
-                    next_step="correct it, commit, and deploy again",
-                )
 
 
 def _unpack(archive: Path, folder: Path) -> None:

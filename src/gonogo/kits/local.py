@@ -39,25 +39,21 @@ class LocalKit:
 
         They are imported here: reading a configuration only needs the settings.
         """
+        from gonogo.engines.folder_maker import FolderMaker
         from gonogo.engines.local import LocalEngine
-        from gonogo.engines.supervisor import SupervisorFoundation
         from gonogo.engines.workshop import GitWorkshop
         from gonogo.hosts.local import LocalHost
-        from gonogo.proxies.traefik import TraefikProxy
         from gonogo.targets.files import FileLock, FileTarget, worker_alive
 
         root = project / (settings.folder or f".gonogo/target/{environment.name}")
         host = LocalHost(mark=run)
-        ports = {name: one.port for name, one in environment.services.items() if one.port}
-        proxy = TraefikProxy(root=root, ports=ports, clock=clock)
         facts = values("").facts()
 
         def environment_of(release_id: str) -> Mapping[str, str | Secret]:
             return values(release_id).application()
 
-        workshop = GitWorkshop(
-            host, str(root), str(project), environment.build, environment_of, facts
-        )
+        maker = FolderMaker(host, environment.build, environment_of, facts)
+        workshop = GitWorkshop(host, str(root), str(project), maker)
         return {
             "host": host,
             "target": FileTarget(host, str(root)),
@@ -68,15 +64,27 @@ class LocalKit:
                 services_of=lambda release: configured(release).services,
                 folder_of=lambda release: str(root / "releases" / release),
                 environment_of=environment_of,
+                secrets_of=lambda release: values(release).secrets(),
                 clock=clock,
                 facts=facts,
             ),
-            "proxy": proxy,
-            "foundation": SupervisorFoundation(
-                root=root, clock=clock, programs={"traefik": proxy.program}
-            ),
+            **_traffic(environment, root, clock),
             **_database(environment, project, root, values(""), workshop, clock),
         }
+
+
+def _traffic(environment: Environment, root: Path, clock: Clock) -> dict[str, Any]:
+    """The proxy, and the foundation that keeps it running."""
+    from gonogo.engines.supervisor import SupervisorFoundation
+    from gonogo.proxies.traefik import TraefikProxy
+
+    ports = {name: one.port for name, one in environment.services.items() if one.port}
+    proxy = TraefikProxy(root=root, ports=ports, clock=clock)
+    programs = {"traefik": proxy.program}
+    return {
+        "proxy": proxy,
+        "foundation": SupervisorFoundation(root=root, clock=clock, programs=programs),
+    }
 
 
 def _database(

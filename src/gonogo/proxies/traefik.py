@@ -126,6 +126,10 @@ class TraefikProxy:
             if router["provider"] == "file" and router["status"] != "disabled"
         }
 
+    async def url(self, service: str) -> str:
+        """The service's own port."""
+        return f"http://{self._listen}:{self._port(service)}"
+
     async def counters(self, service: str, release: str) -> Counters | None:
         """What Traefik counted since it got this route; None when it does not run."""
         try:
@@ -157,6 +161,8 @@ class TraefikProxy:
     async def _get(self, path: str) -> tuple[int, str]:
         try:
             port = int((self._folder / "api.port").read_text())
+            if not await asyncio.to_thread(self._is_ours, port):
+                raise OSError(f"somebody else listens on port {port}")
             return await asyncio.to_thread(_fetch, port, path)
         except (OSError, ValueError, http.client.HTTPException) as problem:
             raise TemporaryError(
@@ -207,7 +213,7 @@ class TraefikProxy:
         return {
             "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
             "log": {"level": "WARN", "noColor": True},
-            "api": {"insecure": True, "dashboard": False},
+            "api": {"insecure": True, "dashboard": False, "dashboardName": self._name()},
             "metrics": {
                 "prometheus": {
                     "addEntryPointsLabels": False,
@@ -230,7 +236,7 @@ class TraefikProxy:
         """
         path = self._folder / "api.port"
         kept = int(path.read_text()) if path.exists() else 0
-        if kept and (_is_free(kept) or _is_traefik(kept)):
+        if kept and (_is_free(kept) or self._is_ours(kept)):
             return kept
         first = zlib.crc32(os.fsencode(self._folder)) % len(_API_PORTS)
         ports = (*_API_PORTS[first:], *_API_PORTS[:first])
@@ -241,6 +247,17 @@ class TraefikProxy:
         aside.write_text(str(port))
         aside.replace(path)
         return port
+
+    def _name(self) -> str:
+        """What this folder's Traefik calls itself; that of another environment differs."""
+        return str(self._folder)
+
+    def _is_ours(self, port: int) -> bool:
+        try:
+            status, text = _fetch(port, "/api/version")
+            return status == 200 and json.loads(text).get("dashboardName") == self._name()
+        except (OSError, ValueError, http.client.HTTPException):
+            return False
 
 
 def _backend(service: str, release: str) -> str:
@@ -305,11 +322,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _is_traefik(port: int) -> bool:
-    try:
-        status, text = _fetch(port, "/api/overview")
-    except (OSError, http.client.HTTPException):
-        return False
-    return status == 200 and "routers" in text

@@ -7,6 +7,7 @@ import http.client
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
 
 from gonogo.model.configuration import Service
 from gonogo.model.plan import Operation
@@ -39,21 +40,21 @@ class ProbesSource:
         """The requests of one read."""
         return [
             Operation(
-                where="this machine",
-                what=f"{PER_READ} x GET http://127.0.0.1:{service.port}{service.health} ({name})",
+                where="proxy",
+                what=f"{PER_READ} x GET {service.health} of {name}, on its port {service.port}",
             )
             for name, service in _services(scene)
         ]
 
     async def read(self, scene: Scene) -> Counters | None:
         """Send the requests, side by side for the services; None when no service has a health."""
-        services = _services(scene)
-        if not services or scene.release is None:
+        urls = [await scene.proxy.url(name) for name, _ in _services(scene)]
+        paths = [service.health for _, service in _services(scene)]
+        addresses = [f"{url}{path}" for url, path in zip(urls, paths, strict=True) if url]
+        if not addresses or scene.release is None:
             return None
         total = self._totals.setdefault((scene.run, scene.release.id), _Total())
-        answers = await asyncio.gather(
-            *(asyncio.to_thread(_probe, service) for _, service in services)
-        )
+        answers = await asyncio.gather(*(asyncio.to_thread(_probe, one) for one in addresses))
         for served, seconds in (one for several in answers for one in several):
             total.requests += 1
             total.errors += 0 if served else 1
@@ -69,14 +70,16 @@ def _services(scene: Scene) -> list[tuple[str, Service]]:
     return [(name, service) for name, service in services if service.port and service.health]
 
 
-def _probe(service: Service) -> list[tuple[bool, float]]:
-    return [_request(service.port or 0, service.health or "/") for _ in range(PER_READ)]
+def _probe(address: str) -> list[tuple[bool, float]]:
+    return [_request(address) for _ in range(PER_READ)]
 
 
-def _request(port: int, path: str) -> tuple[bool, float]:
+def _request(address: str) -> tuple[bool, float]:
     """Whether it was answered without a server error, and the seconds that took."""
     begin = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
+    parts = urlsplit(address)
+    path = urlunsplit(("", "", parts.path, parts.query, ""))
+    connection = http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT)
     try:
         connection.request("GET", path, headers={"User-Agent": "gonogo-probe"})
         answer = connection.getresponse()

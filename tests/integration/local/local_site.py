@@ -108,6 +108,7 @@ class Site:
     grace: str = "5s"
     command: Command = (sys.executable, "application.py", "${PORT}")
     proxied: bool = False
+    token: str = SECRET
     port: int = field(default_factory=free_port)
     clock: RealClock = field(default_factory=RealClock)
 
@@ -126,7 +127,8 @@ class Site:
             root=self.root,
             services_of=lambda release: self.services,
             folder_of=self.folder_of,
-            environment_of=lambda service: {"TOKEN": Secret(SECRET), "MODE": self.mode},
+            environment_of=lambda release: {"TOKEN": Secret(self.token), "MODE": self.mode},
+            secrets_of=lambda release: [self.token, "not-for-the-application"],
             clock=self.clock,
         )
         self.proxy = TraefikProxy(root=self.root, ports={"web": self.port}, clock=self.clock)

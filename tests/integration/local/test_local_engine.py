@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import stat
@@ -18,6 +19,7 @@ from local_site import SECRET, Site, answer, release
 from gonogo.engines import _processes
 from gonogo.model.configuration import Shell
 from gonogo.model.errors import PermanentError, TemporaryError
+from gonogo.model.redaction import MASK
 from gonogo.model.target import Instance
 
 Build = Callable[..., Site]
@@ -200,12 +202,27 @@ def test_a_shell_line_runs_verbatim(site: Build) -> None:
         one = site(command=Shell(shell=line))
         await one.foundation.up()
         instance = await one.engine.launch("web", release(), 1)
-        wanted = f"a;b #c %d http://{instance.address}/{SECRET}"
+        wanted = f"a;b #c %d http://{instance.address}/{MASK}"
         for _ in range(100):
             if wanted == await one.engine.log(instance, 5):
                 break
             await asyncio.sleep(0.05)
         assert await one.engine.log(instance, 5) == wanted
+
+    asyncio.run(story())
+
+
+def test_a_log_hides_the_secrets_that_the_instance_was_launched_with(site: Build) -> None:
+    async def story() -> None:
+        one = site(command=Shell(shell="echo token $TOKEN; exec sleep 1000"))
+        await one.foundation.up()
+        instance = await one.engine.launch("web", release(), 1)
+        one.token = "today it is another one"
+        while not (seen := await one.engine.log(instance, 5)):
+            await asyncio.sleep(0.05)
+        assert seen == f"token {MASK}"
+        launch = json.loads((one.root / "instances" / f"{instance.name}.launch").read_text())
+        assert launch["secrets"] == [SECRET]
 
     asyncio.run(story())
 

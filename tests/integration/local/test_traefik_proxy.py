@@ -169,6 +169,26 @@ def test_a_port_that_somebody_else_has(site: Build) -> None:
     asyncio.run(story())
 
 
+def test_an_api_port_that_another_environment_has_now(site: Build) -> None:
+    async def story() -> None:
+        one, other = site(proxied=True), site(proxied=True)
+        await one.foundation.up()
+        await one.proxy.point("web", release(1).id, ["127.0.0.1:20001"])
+        taken = (one.root / "proxy" / "api.port").read_text()
+        other.proxy.program()
+        kept = other.root / "proxy" / "api.port"
+        kept.write_text(taken)
+        assert await other.proxy.observe() == {}
+        assert await other.proxy.counters("web", release(1).id) is None
+        await other.foundation.up()
+        assert kept.read_text() != taken
+        await other.proxy.point("web", release(2).id, ["127.0.0.1:20002"])
+        assert await one.proxy.observe() == {"web": ["127.0.0.1:20001"]}
+        assert await one.foundation.running() and await other.foundation.running()
+
+    asyncio.run(story())
+
+
 def test_describe_touches_nothing(tmp_path: Path, site: Build) -> None:
     one = site()
     proxy = TraefikProxy(root=tmp_path / "none", ports={"web": free_port()}, clock=one.clock)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
-import sys
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from killing import killed_at
 
+from gonogo.engines.folder_maker import FolderMaker
 from gonogo.engines.workshop import MARKER, GitWorkshop
 from gonogo.hosts.local import LocalHost
 from gonogo.model.configuration import Build, Command, Duration, Shell
@@ -56,14 +55,13 @@ class Yard:
         self.second = commit(self.repository, "two")
 
     def workshop(self, *commands: Command, timeout: str = "20s") -> GitWorkshop:
-        return GitWorkshop(
+        maker = FolderMaker(
             LocalHost(),
-            str(self.root),
-            str(self.project),
             Build(commands=commands, timeout=Duration(timeout)),
             lambda release: {"TOKEN": Secret("hunter2"), "RELEASE": release},
             {"project": str(self.project)},
         )
+        return GitWorkshop(LocalHost(), str(self.root), str(self.project), maker)
 
     def names(self) -> list[str]:
         return sorted(os.listdir(self.root / "releases"))
@@ -266,34 +264,6 @@ def test_describe_names_what_will_run(plain: Yard) -> None:
         "make 'all files'",
         "a | b",
     ]
-
-
-def killed_at(event: int, root: Path, work: Callable[[], object]) -> bool:
-    """Do work in a child killed by -9 before its event-th file operation; False: it got through."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def hook(name: str, arguments: tuple[object, ...]) -> None:
-            nonlocal seen
-            if not any(str(root) in str(each) for each in arguments):
-                return
-            seen += 1
-            if seen == event:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(hook)
-        try:
-            work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    if os.WIFSIGNALED(status):
-        return True
-    assert os.WEXITSTATUS(status) == 0
-    return False
 
 
 def test_killed_at_any_step_a_release_is_whole_or_not_there(plain: Yard) -> None:
