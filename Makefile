@@ -42,7 +42,9 @@ unit: $(READY)
 test: $(READY)
 	scripts/setup-tests
 	$(MAKE) --no-print-directory unit
-	pytest tests --ignore=tests/unit -m "not alone" --numprocesses=2 --durations=5
+	pytest tests --ignore=tests/unit --ignore=tests/compose -m "not alone" --numprocesses=2 \
+	  --durations=5
+	pytest tests/compose --durations=5
 	pytest tests/acceptance -m alone --durations=5
 
 proof: $(READY)

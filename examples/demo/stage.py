@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "portal"))
@@ -107,10 +107,18 @@ class Stage:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Shop(Protocol):
+    """A portal that customers can use: its folder, and where backend and frontend answer."""
+
+    portal: Path
+    backend: str
+    frontend: str
+
+
 class Traffic:
     """Customers who use the portal until stop(). failures has all of them after that."""
 
-    def __init__(self, stage: Stage, rate: float) -> None:
+    def __init__(self, stage: Shop, rate: float) -> None:
         program = [sys.executable, str(HERE / "traffic.py"), f"--rate={rate}"]
         self._process = subprocess.Popen(
             [*program, stage.backend, stage.frontend],

@@ -35,6 +35,7 @@ LEFT_OUT = shutil.ignore_patterns(
     "*.db",
     "*.db-wal",
     "*.db-shm",
+    ".env",
 )
 FIRST_DATE = 1_767_225_600  # 2026-01-01 00:00:00 UTC
 ONE_DAY = 86_400
