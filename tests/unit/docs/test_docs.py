@@ -5,15 +5,19 @@ from __future__ import annotations
 import functools
 import importlib.util
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
+from gonogo.config.load import settings
 from gonogo.config.procedures import shipped
 from gonogo.config.variables import TYPES
+from gonogo.model.configuration import Environment
 from gonogo.model.errors import ExitCode
 from gonogo.wiring import plugin, plugin_names
 
@@ -105,9 +109,30 @@ def test_every_key_of_gonogo_yml_is_in_the_sample() -> None:
     assert [key for key in sorted(keys - said) if f"`{key}" not in elsewhere] == []
 
 
-def test_every_type_of_variable_is_documented() -> None:
-    text = reference("checks/variables.md")
-    assert [name for name in TYPES if f"`{name}`" not in text] == []
+def test_types_of_variables_are_documented_with_their_options() -> None:
+    """Neither one that is left out, nor one that there is not."""
+    table = reference("checks/variables.md").partition("| type | options |")[2].partition("\n\n")[0]
+    rows = re.findall(r"(?m)^\| `([\w-]+)` \|([^|]*)\|", table)
+    said = {name: re.findall(r"`(\w+)`", options) for name, options in rows}
+    assert said == {name: [one.name for one in fields(type_)] for name, type_ in TYPES.items()}
+
+
+def variables() -> Iterator[tuple[str, dict[str, object]]]:
+    """What stands under `variables` in the examples of the pages."""
+    for page in pages():
+        for kind, block in FENCE.findall(page.read_text()):
+            found = re.search(r"(?m)^( *)variables:.*\n(?:\1 +.*\n)+", block)
+            if kind == "yaml" and found:
+                yield page.name, yaml.safe_load(textwrap.dedent(found[0]))
+
+
+@pytest.mark.parametrize(("page", "written"), list(variables()))
+def test_variables_in_examples_are_accepted(page: str, written: dict[str, object]) -> None:
+    assert settings(Environment, written, page).variables
+
+
+def test_there_are_examples_of_variables() -> None:
+    assert {"variables.md", "secrets.md", "configuration.md"} <= {page for page, _ in variables()}
 
 
 def test_every_procedure_is_documented() -> None:
@@ -153,7 +178,10 @@ def test_every_kind_of_event_is_documented() -> None:
 
 def test_readme_shows_the_example() -> None:
     blocks = dict(FENCE.findall((ROOT / "README.md").read_text()))
-    assert blocks["yaml"] == (ROOT / "examples" / "portal" / "gonogo.yml").read_text()
+    head, key, part = blocks["yaml"].partition("environments:\n")
+    whole = (ROOT / "examples" / "portal" / "gonogo.yml").read_text()
+    assert whole.startswith(head + key)
+    assert f"\n{part}" in whole
     assert len((ROOT / "README.md").read_text().splitlines()) < 120
 
 

@@ -1,0 +1,179 @@
+"""Docker Compose: the team's own compose files, HAProxy in front, git and files on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gonogo.model.configuration import Environment
+from gonogo.model.errors import PermanentError
+from gonogo.model.reference import REFERENCE, plain
+from gonogo.model.secret import Secret
+from gonogo.ports import Clock, Kit, Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """files: the compose files, relative to gonogo.yml (those Compose finds unless named).
+
+    profiles: which are active. project: Compose's project name (the one it would choose unless
+    given). proxy_image: the image of HAProxy. folder: where releases, state and copies lie.
+    """
+
+    files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    project: str = ""
+    proxy_image: str = "haproxy:2.6"
+    folder: str = ""
+
+
+class ComposeKit:
+    """Builds the adapters of one environment on the Docker engine that `docker` talks to."""
+
+    settings = Settings
+
+    def build(
+        self,
+        settings: Settings,
+        *,
+        project: Path,
+        environment: Environment,
+        configured: Callable[[str], Environment],
+        values: Callable[[str], Values],
+        clock: Clock,
+        run: str,
+    ) -> dict[str, Any]:
+        """The adapters by the names they have in a Scene."""
+        from gonogo.engines._compose import Compose, project_name
+        from gonogo.engines.compose import ComposeEngine
+        from gonogo.engines.images import Images
+        from gonogo.engines.workshop import GitWorkshop
+        from gonogo.hosts.local import LocalHost
+        from gonogo.targets.files import FileLock, FileTarget, worker_alive
+
+        root = project / (settings.folder or f".gonogo/target/{environment.name}")
+        host = LocalHost(mark=run)
+
+        def environment_of(release_id: str) -> Mapping[str, str | Secret]:
+            known = values(release_id)
+            return _whole(known.application() if release_id else known.variables())
+
+        given = environment_of("").get("COMPOSE_PROJECT_NAME", "")
+        compose = Compose(
+            host,
+            name=settings.project or plain(given) or project_name(project, settings.files),
+            project=project,
+            root=root,
+            files=settings.files,
+            profiles=settings.profiles,
+            environment_of=environment_of,
+        )
+        migrations = environment.database.migrations if environment.database else None
+        images = Images(
+            compose,
+            build=environment.build,
+            services_of=lambda release: configured(release).services,
+            facts=values("").facts(),
+            extra=tuple(environment.environment),
+            links=environment.env_files,
+            once=migrations.service if migrations else "",
+        )
+        workshop = GitWorkshop(host, str(root), str(project), images)
+        return {
+            "host": host,
+            "target": FileTarget(host, str(root)),
+            "lock": FileLock(host, str(root), clock, worker_alive),
+            "workshop": workshop,
+            "engine": ComposeEngine(
+                compose,
+                images,
+                logs=root / "logs",
+                services_of=lambda release: configured(release).services,
+                folder_of=lambda release: root / "releases" / release,
+            ),
+            **_traffic(settings, environment, compose, root, clock),
+            **_database(environment, compose, host, values, root, clock),
+            "migrator": _migrator(migrations, workshop),
+        }
+
+
+def _whole(given: Mapping[str, str | Secret]) -> Mapping[str, str | Secret]:
+    """The variables, all with their own value.
+
+    docker compose puts references inside its .env file in, gonogo never expands a value: such a
+    one would mean something else here.
+    """
+    for name, value in given.items():
+        if REFERENCE.search(plain(value)):
+            raise PermanentError(
+                f"the value of {name} refers to another variable, and gonogo does not put that in",
+                next_step=f"write the whole value of {name} into the env file",
+            )
+    return given
+
+
+def _traffic(
+    settings: Settings, environment: Environment, compose: Any, root: Path, clock: Clock
+) -> dict[str, Any]:
+    """The proxy, and the foundation that keeps it and the team's other services running."""
+    from gonogo.engines.compose_foundation import ComposeFoundation
+    from gonogo.proxies.haproxy import HaproxyProxy
+
+    async def reach(service: str) -> str:
+        return await foundation.reach(service)
+
+    proxy = HaproxyProxy(
+        folder=root / "proxy",
+        services=environment.services,
+        clock=clock,
+        image=settings.proxy_image,
+        reach=reach,
+    )
+    foundation = ComposeFoundation(
+        compose,
+        services=environment.services,
+        watch=environment.watch,
+        proxy=proxy,
+        clock=clock,
+    )
+    return {"proxy": proxy, "foundation": foundation}
+
+
+def _database(
+    environment: Environment,
+    compose: Any,
+    host: Any,
+    values: Callable[[str], Values],
+    root: Path,
+    clock: Clock,
+) -> dict[str, Any]:
+    """The database: the compose service that its address names."""
+    configured = environment.database
+    if configured is None or not configured.postgres:
+        return {"database": None}
+    from gonogo.databases.postgres import PostgresDatabase
+
+    def url() -> Secret:
+        return Secret(values("").text(configured.postgres))
+
+    database = PostgresDatabase(
+        host=host,
+        compose=("docker", "compose", "-p", compose.name),
+        service=urlsplit(url().reveal()).hostname or "",
+        url=url,
+        copies_folder=root / "copies",
+        clock=clock,
+    )
+    return {"database": database}
+
+
+def _migrator(migrations: Any, workshop: Any) -> Any:
+    from gonogo.migrators.command import CommandMigrator
+
+    return CommandMigrator(migrations, workshop) if migrations else None
+
+
+KIT: Kit[Settings] = ComposeKit()

@@ -1,0 +1,182 @@
+"""The portal's releases on Docker Compose, by its ordinary compose file.
+
+The tests build on one another: one portal is deployed once, and every test leaves it served.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .engine import docker
+from .portal import make_portal
+from .released import Released
+
+REQUESTS = int(os.environ.get("GONOGO_PROOF_REQUESTS") or 2_000)
+RATE = float(os.environ.get("GONOGO_PROOF_RATE") or 60)
+KILLS = 3
+
+
+@pytest.fixture(scope="module")
+def portal(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+    """The portal, release 1 deployed."""
+    made = make_portal(tmp_path_factory.mktemp("site") / "portal")
+    one = Released(made)
+    try:
+        ended = one.run("deploy", "production")
+        assert ended.code == 0, ended.output
+        yield one
+    finally:
+        made.remove()
+
+
+def live(portal: Released) -> str:
+    """The release that serves, by its own word."""
+    version: str = httpx.get(f"{portal.backend}/version").json()["version"]
+    return version
+
+
+def update(portal: Released, ref: str, code: int = 0) -> str:
+    portal.release(ref)
+    ended = portal.run("update", "production", "--no-wait")
+    assert ended.code == code, ended.output
+    return ended.output
+
+
+def test_deploy_takes_over_the_ports_and_edits_no_file(portal: Released) -> None:
+    containers = portal.containers()
+    day = live(portal)
+    assert portal.instances() == [f"{one}--{day}--1" for one in ("backend", "frontend", "worker")]
+    assert set(containers) - set(portal.instances()) == {"gonogo-proxy", "postgres-1", "redis-1"}
+    assert httpx.get(f"{portal.frontend}/_health").status_code == 200
+    assert portal.git("status", "--porcelain") == ""
+
+
+def test_no_request_fails_in_updates_and_the_database_is_left_alone(portal: Released) -> None:
+    before = portal.containers()["postgres-1"]
+    traffic = portal.traffic(RATE)
+    try:
+        updates = 0
+        while updates < 2 or traffic.requests < REQUESTS:
+            update(portal, "v1" if updates % 2 else "v2")
+            updates += 1
+        seen = traffic.stop()
+    finally:
+        traffic.kill()
+    assert seen["failures"][:10] == []
+    assert (seen["failed"], seen["not_sent"]) == (0, 0)
+    after = portal.containers()["postgres-1"]
+    assert (after["Id"], after["State"]["StartedAt"]) == (
+        before["Id"],
+        before["State"]["StartedAt"],
+    )
+    assert len(portal.instances()) == 3
+
+
+def test_a_restarted_proxy_and_engine_come_back_with_the_same_routes(portal: Released) -> None:
+    release = live(portal)
+    docker("restart", "-t", "1", f"{portal.project}-gonogo-proxy")
+    _until_served(portal, release)
+    names = [f"{portal.project}-{name}" for name in portal.instances()]
+    docker("stop", "-t", "5", *names, timeout=120)
+    docker("start", *reversed(names))  # so that addresses change, as after a restart of the engine
+    _until_served(portal, release)
+
+
+def test_a_release_that_never_gets_healthy_is_taken_back(portal: Released) -> None:
+    release, before = live(portal), portal.instances()
+    portal.release("v2")
+    portal.change("compose.yml", "127.0.0.1:4000/health'", "127.0.0.1:4000/no-such-page'")
+    traffic = portal.traffic(20)
+    try:
+        ended = portal.run("update", "production", "--no-wait")
+        seen = traffic.stop()
+    finally:
+        traffic.kill()
+    assert ended.code == 1, ended.output
+    assert "unhealthy" in ended.output
+    assert (live(portal), portal.instances()) == (release, before)
+    assert seen["failed"] == 0, seen["failures"][:5]
+
+
+def test_a_build_that_fails_touches_nothing(portal: Released) -> None:
+    release, before = live(portal), portal.instances()
+    portal.release("v2")
+    portal.change("Dockerfile", "RUN python build.py", "RUN python build.py && exit 3")
+    ended = portal.run("update", "production", "--no-wait")
+    assert ended.code == 1, ended.output
+    assert "the build failed" in ended.output
+    assert (live(portal), portal.instances()) == (release, before)
+
+
+def test_an_update_killed_at_any_time_goes_on(portal: Released) -> None:
+    update(portal, "v2")
+    traffic = portal.traffic(20)
+    try:
+        for number in range(KILLS):
+            portal.release("v1" if number % 2 else "v2")
+            process = portal.start("update", "production", "--no-wait")
+            time.sleep(3 + 4 * number)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            ended = portal.run("resume", "last", "production", "--no-wait")
+            assert ended.code == 0, ended.output
+            assert len(portal.instances()) == 3
+        seen = traffic.stop()
+    finally:
+        traffic.kill()
+    assert seen["failed"] == 0, seen["failures"][:5]
+
+
+def test_rollback_goes_back_without_a_failed_request(portal: Released) -> None:
+    before = live(portal)
+    traffic = portal.traffic(20)
+    try:
+        ended = portal.run("rollback", "production")
+        seen = traffic.stop()
+    finally:
+        traffic.kill()
+    assert ended.code == 0, ended.output
+    assert live(portal) != before
+    assert len(portal.instances()) == 3
+    assert seen["failed"] == 0, seen["failures"][:5]
+
+
+def test_what_docker_compose_started_itself_is_named(tmp_path: Path, images: None) -> None:
+    made = make_portal(tmp_path / "portal")
+    one = Released(made)
+    try:
+        made.compose("up", "--detach", "--build", "--wait")
+        ended = one.run("deploy", "production")
+        assert ended.code == 3, ended.output
+        assert f"docker compose -p {one.project} rm --stop --force backend" in ended.output
+        assert "backend-1" in one.containers()
+    finally:
+        made.remove()
+
+
+def test_stop_keeps_the_database_and_start_brings_all_back(portal: Released) -> None:
+    release = live(portal)
+    assert portal.run("stop", "production").code == 0
+    assert sorted(portal.containers()) == ["postgres-1", "redis-1"]
+    ended = portal.run("start", "production")
+    assert ended.code == 0, ended.output
+    _until_served(portal, release)
+
+
+def _until_served(portal: Released, release: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if live(portal) == release:
+                return
+        except (httpx.HTTPError, ValueError, KeyError):
+            pass
+        assert time.monotonic() < deadline, f"{release} does not serve"
+        time.sleep(0.2)
