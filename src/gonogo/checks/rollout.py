@@ -44,7 +44,7 @@ class Rollout:
 
 def _said(one: Objection) -> str:
     where = f"{one.where}: " if one.where else ""
-    return f"{where}{one.text}. {one.mend[:1].upper()}{one.mend[1:]}"
+    return f"{where}{one.text}; mend: {one.mend}"
 
 
 CHECK: Check[Settings] = Rollout()
