@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gonogo.checks._judge import undecided
 from gonogo.model.evidence import Finding, failed, passed
 from gonogo.model.plan import Operation
 from gonogo.model.target import Objection
@@ -31,6 +32,8 @@ class Rollout:
         return [Operation(where="engine", what="look for what would make a rollout fail")]
 
     async def probe(self, settings: Settings, scene: Scene) -> Finding:
+        if not scene.environment.services:
+            return undecided("the environment has no services, so there is nothing to roll")
         found = await scene.foundation.objections()
         if not found:
             return passed("nothing stands in the way")

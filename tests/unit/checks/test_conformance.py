@@ -27,8 +27,13 @@ NOTHING_TO_JUDGE: dict[str, dict[str, Any]] = {
     "journey": {},
     "log_errors": {"patterns": ()},
     "migrations": {"release": "live"},
+    "postgres": {},
     "process": {},
+    "queue": {},
+    "redis": {},
+    "rollout": {},
     "tcp": {},
+    "tls": {},
     "variables": {},
 }
 
