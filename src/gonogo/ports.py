@@ -210,7 +210,10 @@ class Proxy(Protocol):
         """Send the service's traffic to these addresses and return once that is in force."""
 
     async def observe(self) -> Mapping[str, Sequence[str]]:
-        """For each service the addresses that get its traffic now."""
+        """For each service the addresses that get its traffic, now or after a restart."""
+
+    async def settled(self, service: str) -> bool:
+        """Whether what is written is what is in force; not so after a point() that was cut."""
 
     async def url(self, service: str) -> str:
         """Where this machine reaches a service through the proxy; empty when it cannot."""

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.alone
 MOMENTS = 8
 RANDOM = 6
 ABORTS = 3
+TRAFFIC = {"migrate": ("after journal: phase migrate", "before journal: phase switch")}
+"""Moments at which an abort cuts a switch of the traffic in its middle: always tried."""
 LONGEST = 7.0
 """Seconds within which a random kill comes; a run takes about six."""
 
@@ -121,9 +123,10 @@ def test_an_abort_after_a_kill_ends_in_the_old_state(
     for procedure in ("update", "migrate"):
         names = moments[procedure]
         end = names.index("before journal: result record")
+        always = {names.index(one) + 1 for one in TRAFFIC.get(procedure, ())}
         trials += [
             Trial(procedure=procedure, moment=number, name=names[number - 1], then="abort")
-            for number in sample(range(3, end), ABORTS)
+            for number in sorted({*sample(range(3, end), ABORTS), *always})
         ]
     _judge("kill-abort", side_by_side(lanes, trials, _attempt))
 

@@ -38,7 +38,7 @@ class Switch:
             return passed("it takes no traffic")
         wanted = await _addresses(settings, scene)
         now = list((await scene.proxy.observe()).get(settings.service, []))
-        if sorted(now) != sorted(wanted):
+        if sorted(now) != sorted(wanted) or not await scene.proxy.settled(settings.service):
             return None
         release = _release(settings, scene)
         service = scene.service(settings.service, release)

@@ -158,6 +158,15 @@ class HaproxyProxy:
                 found[name] = found.get(name, set()) | now
         return {name: sorted(addresses) for name, addresses in found.items() if addresses}
 
+    async def settled(self, service: str) -> bool:
+        """Whether HAProxy has what is written; when it does not run, it will start with that."""
+        written = self._written().get(service, Route()).servers.values()
+        try:
+            servers = (await self._runtime.servers()).get(service, ())
+        except TemporaryError:
+            return True
+        return sorted(one.address for one in servers if one.in_force) == sorted(written)
+
     async def url(self, service: str) -> str:
         """Where this machine reaches a service through HAProxy; empty when it cannot."""
         return await self._reach(service)

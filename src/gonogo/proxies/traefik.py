@@ -33,6 +33,8 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds by which durations are counted."""
 _API_PORTS = range(30000, 32000)
 _IN_FORCE_WITHIN = 10.0
+_NOTICED_WITHIN = 0.3
+"""By then Traefik has noticed a change, also one just before: it waits 0.1 s for more of them."""
 _DRAIN = "10s"
 _TRANSPORT = {
     "maxIdleConnsPerHost": 200,
@@ -102,23 +104,40 @@ class TraefikProxy:
         else:
             path.unlink(missing_ok=True)
         wanted = (_backend(service, release), sorted(addresses)) if addresses else None
-        until = self._clock.now() + _IN_FORCE_WITHIN
-        while (problem := await self._problem(service, wanted)) and self._clock.now() < until:
+        begun, changing = self._clock.now(), False
+        while True:
+            problem = await self._problem(service, wanted)
+            waited, changing = self._clock.now() - begun, changing or bool(problem)
+            if not problem and (changing or waited >= _NOTICED_WITHIN):
+                return
+            if problem and waited >= _IN_FORCE_WITHIN:
+                break
             await self._clock.sleep(0.02)
-        if problem:
-            raise TemporaryError(
-                f"the new route of {service} is not in force after {_IN_FORCE_WITHIN:.0f} s: "
-                f"{problem}",
-                next_step=f"look at {self._folder.parent / 'logs' / 'traefik.log'}",
-            )
+        raise TemporaryError(
+            f"the new route of {service} is not in force after {_IN_FORCE_WITHIN:.0f} s: {problem}",
+            next_step=f"look at {self._folder.parent / 'logs' / 'traefik.log'}",
+        )
 
     async def observe(self) -> Mapping[str, Sequence[str]]:
-        """The addresses in force; when Traefik does not run, those it will start with."""
+        """The addresses in force and, where they differ after a cut point(), the written ones."""
+        found = {name: set(addresses) for name, addresses in self._written().items()}
+        for name, addresses in (await self._all_in_force() or {}).items():
+            found[name] = found.get(name, set()) | set(addresses)
+        return {name: sorted(addresses) for name, addresses in found.items()}
+
+    async def settled(self, service: str) -> bool:
+        """Whether Traefik has what is written; when it does not run, it will start with that."""
+        now = await self._all_in_force()
+        written = self._written().get(service, [])
+        return now is None or sorted(now.get(service, [])) == sorted(written)
+
+    async def _all_in_force(self) -> Mapping[str, Sequence[str]] | None:
+        """For each service the addresses in force; None when Traefik does not run."""
         try:
             routers = await self._api("/api/http/routers?per_page=10000") or []
             services = await self._api("/api/http/services?per_page=10000") or []
         except TemporaryError:
-            return self._written()
+            return None
         servers = {service["name"]: _addresses(service) for service in services}
         return {
             router["name"].removesuffix("@file"): servers.get(f"{router['service']}@file", [])

@@ -139,6 +139,32 @@ def test_what_is_in_force_can_be_seen(site: Build) -> None:
     asyncio.run(story())
 
 
+def test_a_switch_that_was_cut_is_not_taken_for_done(site: Build) -> None:
+    """The file is written and Traefik has not read it: neither the old nor the new state holds."""
+
+    async def story() -> None:
+        one = site(proxied=True)
+        await one.foundation.up()
+        old = await one.serving(await one.engine.launch("web", release(0), 1))
+        await one.proxy.point("web", old.release, [old.address])
+        assert await one.proxy.settled("web")
+        for wanted in ([], [old.address]):
+            for addresses in (["127.0.0.1:9"], []):
+                cut = asyncio.create_task(one.proxy.point("web", "other", addresses))
+                await asyncio.sleep(0)
+                cut.cancel()
+                settled = await one.proxy.settled("web")
+                now = (await one.proxy.observe()).get("web", [])
+                assert not settled or sorted(now) == sorted(addresses)
+                assert set(addresses) <= set(now)
+                await one.proxy.point("web", old.release, wanted)
+                for _ in range(10):
+                    assert (await one.proxy.observe()).get("web", []) == wanted
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(story())
+
+
 def test_a_new_port_restarts_traefik(site: Build) -> None:
     async def story() -> None:
         one = site(proxied=True)
