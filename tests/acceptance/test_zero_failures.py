@@ -67,7 +67,7 @@ def test_no_request_fails_in_many_updates(stage: Stage, traffic: Traffic) -> Non
 
 
 def _run(stage: Stage, command: str, output: Any) -> None:
-    code = stage.gonogo(command, output=output)
+    code = stage.gonogo(command, "--no-wait", output=output)
     output.seek(0)
     assert code == 0, output.read()
     output.seek(0)
