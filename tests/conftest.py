@@ -22,7 +22,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("whatever the load", deadline=None)
+hypothesis.settings.load_profile("whatever the load")
 
 REQUIRE_ALL = os.environ.get("GONOGO_TEST_REQUIRE_ALL") == "1"
 START_SECONDS = 30.0

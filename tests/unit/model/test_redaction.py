@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-import secrets
 import shlex
-import string
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
@@ -163,13 +160,3 @@ def test_no_secret_survives_in_json(value: Any, secret: str) -> None:
 def test_not_json_is_refused() -> None:
     with pytest.raises(TypeError):
         Redactor(["hunter2!"]).value({"a": object()})
-
-
-def test_fifty_secrets_in_a_thousand_lines_are_fast() -> None:
-    redactor = Redactor(secrets.token_urlsafe(40) for _ in range(50))
-    letters = string.ascii_letters + string.digits + " :/-"
-    lines = ["".join(secrets.choice(letters) for _ in range(120)) for _ in range(1000)]
-    begun = time.perf_counter()
-    for line in lines:
-        redactor.text(line)
-    assert time.perf_counter() - begun < 1
