@@ -48,8 +48,9 @@ refused with file, line and column.
 
 Texts may hold references: `${{NAME}}` is a variable of the process or of an env file; `$url`,
 `$release`, `$environment` and `$project` are facts of the run. They are resolved where a
-command runs or a request is sent, so that no secret gets into a plan or the record. A duration
-is a number with `ms`, `s`, `m`, `h` or `d`.
+command runs or a request is sent, so that no secret gets into a plan or the record. The check
+[variables](checks/variables.md) tells of one without a value, with its place. A duration is a
+number with `ms`, `s`, `m`, `h` or `d`.
 
 For completion in an editor, the same as JSON Schema: [gonogo.schema.json](gonogo.schema.json).
 What stands under a check's name: [checks](checks/); under `with` of an action:

@@ -131,12 +131,6 @@ class Server:
         """What gonogo left inside."""
         return self._inside("find", "/var/tmp", "-name", "gonogo-*").stdout.split()
 
-    def dumped(self, copy: Path, table: str) -> str:
-        """The rows of a table in a copy, as pg_restore reads them."""
-        docker(*self.compose[1:], "cp", copy, f"db:/tmp/{copy.name}")
-        reading = ("pg_restore", "--data-only", f"--table={table}", "--file=-", f"/tmp/{copy.name}")
-        return docker(*self.compose[1:], "exec", "-T", "db", *reading)
-
     def database(
         self, name: str, folder: Path, *, role: str = "admin", host: LocalHost | None = None
     ) -> PostgresDatabase:

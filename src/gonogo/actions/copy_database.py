@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gonogo.actions._copies import copy_name
+from gonogo.actions._copies import copy_name, seen
 from gonogo.model.evidence import Finding, Verdict, passed
 from gonogo.model.plan import Operation
 from gonogo.ports import Action, Scene
@@ -41,12 +41,7 @@ class CopyDatabase:
     async def act(self, settings: Settings, scene: Scene) -> Finding:
         assert scene.database is not None
         copy = await scene.database.copy(copy_name(settings.name, scene))
-        rows = sum(copy.rows.values())
-        return passed(
-            f"{copy.name}: {copy.size / 1e6:.1f} MB, {rows} rows in {len(copy.rows)} tables, "
-            "read back whole",
-            facts={"copy": copy.name, "sha256": copy.sha256},
-        )
+        return passed(seen(copy), facts={"copy": copy.name, "sha256": copy.sha256})
 
 
 ACTION: Action[Settings] = CopyDatabase()

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gonogo.actions._copies import copy_before
 from gonogo.model.evidence import Finding, passed
 from gonogo.model.plain import plain
 from gonogo.model.plan import Operation
 from gonogo.model.release import Manifest
+from gonogo.model.target import copy_before
 from gonogo.ports import Action, Scene
 
 

@@ -72,7 +72,7 @@ def confirm_copy(site: Site, confirm: str, to: str = "") -> dict[str, Any]:
 
     copies, target = asyncio.run(look())
     if confirm and confirm in [one.name for one in copies]:
-        return {"copy": confirm, "safety": f"safety-{int(clock().now())}"}
+        return {"copy": confirm}
     if site.environment.database is None:
         raise Refused("no database is configured", next_step="gonogo rollback goes back without")
     if not copies:

@@ -17,11 +17,11 @@ from gonogo.hosts.git import find_commit
 from gonogo.model.duration import seconds
 from gonogo.model.errors import Refused
 from gonogo.model.plan import Plan
-from gonogo.model.release import Manifest, Release
+from gonogo.model.release import Manifest, Release, way_back
 from gonogo.wiring import PackageCatalogue, Site, clock, with_configuration
 
-OPTIONS = {"all": False}
-"""What a procedure may ask of the command line, as it is unless it is given."""
+_AS_CONFIGURED_TODAY = ("check", "cleanup")
+_ABOUT_WHAT_IS_LIVE = ("start", "stop", "backup", "restore", *_AS_CONFIGURED_TODAY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,11 @@ class State:
     live: Manifest | None
     kept: Sequence[Manifest]
     prepared: Sequence[str]
+
+
+def defaults(run: str, now: float) -> dict[str, Any]:
+    """What a procedure may ask of the command line, as it is unless it is given."""
+    return {"all": False, "copy": "NAME", "name": run, "only": [], "safety": f"safety-{int(now)}"}
 
 
 def person(named: str = "") -> str:
@@ -82,7 +87,7 @@ async def plan_run(site: Site, order: Order) -> Plan:
             run=run,
             by=person(order.by),
             machine=socket.gethostname(),
-            options={**OPTIONS, **order.options},
+            options={**defaults(run, now), **order.options},
         ),
     )
 
@@ -94,11 +99,11 @@ def _release(site: Site, order: Order, state: State) -> tuple[Release | None, Si
             f"environment {site.environment.name} has no services, so there is nothing to run",
             next_step="complete `services` in gonogo.yml, then: gonogo plan deploy",
         )
-    if order.procedure in ("start", "stop", "check"):
+    if order.procedure in _ABOUT_WHAT_IS_LIVE:
         if order.procedure == "start" and state.live is None:
             raise Refused("nothing was deployed yet", next_step=_type("deploy", site))
         live = state.live
-        if order.procedure == "check":
+        if order.procedure in _AS_CONFIGURED_TODAY:
             return (live.release if live else None), site
         return (live.release, with_configuration(site, live)) if live else (None, site)
     if order.procedure.startswith("rollback"):
@@ -145,14 +150,14 @@ def back_to(site: Site, order: Order, state: State) -> Manifest:
             ids = ", ".join(one.release.id for one in others) or "none is kept"
             raise Refused(f"there is no earlier release {order.to!r}", next_step=ids)
         return named[0]
-    older = [one for one in others if one.good and one.at <= state.live.at]
-    if not older:
+    back = way_back(state.live, state.kept)
+    if back is None:
         raise Refused(
             "no earlier release was verified, so there is no good one to go back to",
             next_step="name one with --to: "
             + (", ".join(one.release.id for one in others) or "none is kept"),
         )
-    return older[0]
+    return back
 
 
 def _type(command: str, site: Site) -> str:

@@ -6,20 +6,28 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gonogo import __version__
+from gonogo.cli.backup import backup_app
+from gonogo.cli.common import (
+    ADMINISTRATION,
+    EVERYDAY,
+    RECOVERY,
+    By,
+    Environment,
+    Json,
+    NoWait,
+    Yes,
+    carry_out,
+    console,
+    make_plan,
+    open_site,
+)
+from gonogo.cli.journal import journal_app
 from gonogo.model.errors import BadConfiguration, ExitCode, GonogoError, Refused
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from gonogo.model.plan import Plan
-    from gonogo.wiring import Site
-
-EVERYDAY, RECOVERY, ADMINISTRATION = "Everyday", "Recovery", "Administration"
 
 app = typer.Typer(
     name="gonogo",
@@ -29,20 +37,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-journal_app = typer.Typer(help="The record of all runs.", no_args_is_help=True)
+app.add_typer(backup_app, name="backup", rich_help_panel=EVERYDAY)
 app.add_typer(journal_app, name="journal", rich_help_panel=ADMINISTRATION)
 
-Environment = Annotated[
-    str | None, typer.Argument(help="Which environment; not needed when there is only one.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
-By = Annotated[str, typer.Option("--by", help="Who you are; default GONOGO_PERSON or your login.")]
 Ref = Annotated[str, typer.Option("--ref", help="The git commit to release.")]
 At = Annotated[str, typer.Option("--at", help="When T-0 is: 2026-12-01T22:00 or +30m.")]
-NoWait = Annotated[
-    bool, typer.Option("--no-wait", help="Leave with exit code 6 where the run waits.")
-]
 Run = Annotated[str, typer.Argument(help="The run: its id, the beginning of it, or `last`.")]
+
+COMMANDS = {
+    "backup": "backup create",
+    "restore": "backup restore NAME",
+    "rollback-database": "rollback --database restore",
+}
+"""What to type for the procedures that are not called like their commands."""
 
 
 @app.callback(invoke_without_command=True)
@@ -80,7 +87,7 @@ def init(
 @app.command(rich_help_panel=EVERYDAY)
 def check(environment: Environment = None, json: Json = False, by: By = "") -> None:
     """Run the checks; changes nothing."""
-    _run("check", environment, json=json, by=by)
+    carry_out("check", open_site(environment), json=json, by=by)
 
 
 @app.command(rich_help_panel=EVERYDAY)
@@ -94,8 +101,8 @@ def plan(
     from gonogo.app.start import Order
     from gonogo.cli.screen import as_json, goes_wrong, plan_lines
 
-    site = _site(environment, writes=False)
-    made = _plan(site, Order(procedure=procedure, ref=ref))
+    site = open_site(environment, writes=False)
+    made = make_plan(site, Order(procedure=procedure, ref=ref))
     if json:
         typer.echo(site.redactor.text(as_json(made.to_json())))
         return
@@ -104,7 +111,8 @@ def plan(
     if wrong := goes_wrong(made):
         text.append(f"If this goes wrong: {wrong}")
     typer.echo(site.redactor.text("\n".join(text)))
-    typer.echo(f"\nNothing was touched. Next: gonogo {procedure} {made.environment}")
+    command = COMMANDS.get(procedure, procedure)
+    typer.echo(f"\nNothing was touched. Next: gonogo {command} {made.environment}")
 
 
 def _releasing(procedure: str, text: str) -> None:
@@ -119,7 +127,9 @@ def _releasing(procedure: str, text: str) -> None:
         by: By = "",
         no_wait: NoWait = False,
     ) -> None:
-        _run(procedure, environment, ref=ref, at=at, json=json, by=by, wait=not no_wait)
+        carry_out(
+            procedure, open_site(environment), ref=ref, at=at, json=json, by=by, wait=not no_wait
+        )
 
 
 _releasing("deploy", "Deploy for the first time.")
@@ -130,13 +140,20 @@ _releasing("migrate", "Update with migrations: copy the database, migrate, hand 
 @app.command(rich_help_panel=EVERYDAY)
 def start(environment: Environment = None, json: Json = False, by: By = "") -> None:
     """Start the live release."""
-    _run("start", environment, json=json, by=by)
+    carry_out("start", open_site(environment), json=json, by=by)
 
 
 @app.command(rich_help_panel=EVERYDAY)
-def stop(environment: Environment = None, json: Json = False, by: By = "") -> None:
+def stop(
+    environment: Environment = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what keeps data: database, cache.")
+    ] = False,
+    json: Json = False,
+    by: By = "",
+) -> None:
     """Stop the application; never deletes data."""
-    _run("stop", environment, json=json, by=by)
+    carry_out("stop", open_site(environment), json=json, by=by, options={"all": everything})
 
 
 @app.command(rich_help_panel=EVERYDAY)
@@ -144,7 +161,7 @@ def status(environment: Environment = None, json: Json = False) -> None:
     """What is live, what runs, who is at work."""
     from gonogo.cli.show import show_status
 
-    show_status(_site(environment), json=json)
+    show_status(open_site(environment), json=json)
 
 
 @app.command(rich_help_panel=EVERYDAY)
@@ -161,8 +178,23 @@ def logs(
     """The last lines that the services wrote."""
     from gonogo.cli.show import show_logs
 
-    site = _site(environment)
+    site = open_site(environment)
     show_logs(site, service, lines=lines, grep=grep, follow=follow, json=json)
+
+
+@app.command(rich_help_panel=EVERYDAY)
+def cleanup(
+    environment: Environment = None, yes: Yes = False, json: Json = False, by: By = ""
+) -> None:
+    """Show what is no longer needed: releases, their instances and copies. Then remove it."""
+    import asyncio
+
+    from gonogo.app.cleanup import everything
+    from gonogo.cli.cleanup import remove
+
+    site = open_site(environment)
+    command = f"cleanup {site.environment.name}"
+    remove(site, asyncio.run(everything(site)), command, yes=yes, json=json, by=by)
 
 
 @app.command(rich_help_panel=RECOVERY)
@@ -180,15 +212,15 @@ def rollback(
 ) -> None:
     """Go back to an earlier release."""
     if not database:
-        _run("rollback", environment, to=to, json=json, by=by)
+        carry_out("rollback", open_site(environment), to=to, json=json, by=by)
         return
     if database != "restore":
         raise Refused(f"--database {database} is not known", next_step="--database restore")
     from gonogo.app.answer import confirm_copy
 
-    site = _site(environment)
+    site = open_site(environment)
     options = confirm_copy(site, confirm, to)
-    _run("rollback-database", environment, to=to, json=json, by=by, options=options)
+    carry_out("rollback-database", site, to=to, json=json, by=by, options=options)
 
 
 @app.command(rich_help_panel=RECOVERY)
@@ -200,11 +232,11 @@ def resume(
     from gonogo.cli.session import go_on
     from gonogo.wiring import clock
 
-    site = _site(environment)
+    site = open_site(environment)
     view = find_run(site.journal, run, clock().now())
     if view.over:
         raise Refused(f"run {view.id} is over: {view.outcome}", next_step=f"gonogo show {view.id}")
-    raise typer.Exit(go_on(site, view.id, _console(), json=json, wait=not no_wait))
+    raise typer.Exit(go_on(site, view.id, console(), json=json, wait=not no_wait))
 
 
 @app.command(rich_help_panel=RECOVERY)
@@ -215,13 +247,13 @@ def abort(
     from gonogo.app.answer import ask_abort
     from gonogo.cli.session import go_on
 
-    site = _site(environment)
+    site = open_site(environment)
     view = ask_abort(site, run, by)
     typer.echo(f"Asked run {view.id} to abort.", err=json)
     from gonogo.app.drive import owner
 
     if not owner(site):
-        raise typer.Exit(go_on(site, view.id, _console(), json=json))
+        raise typer.Exit(go_on(site, view.id, console(), json=json))
 
 
 @app.command(rich_help_panel=ADMINISTRATION)
@@ -233,7 +265,7 @@ def runs(
     """All runs, newest first."""
     from gonogo.cli.show import show_runs
 
-    show_runs(_site(environment), number=number, json=json)
+    show_runs(open_site(environment), number=number, json=json)
 
 
 @app.command(rich_help_panel=ADMINISTRATION)
@@ -248,7 +280,7 @@ def show(
     """One run: every step with its evidence, every decision with its reasons."""
     from gonogo.cli.show import show_run
 
-    show_run(_site(environment), run, html=html, output=output, follow=follow, json=json)
+    show_run(open_site(environment), run, html=html, output=output, follow=follow, json=json)
 
 
 @app.command(rich_help_panel=ADMINISTRATION)
@@ -266,7 +298,7 @@ def approve(
     from gonogo.app.drive import owner
     from gonogo.cli.screen import as_json
 
-    site = _site(environment)
+    site = open_site(environment)
     view = sign_off(site, run, step, by=by, reason=reason, approved=not no)
     next_step = "" if owner(site) else f"gonogo resume {view.id}"
     if json:
@@ -283,23 +315,7 @@ def worker(environment: Environment = None) -> None:
     """Run as a service: work on every run of this environment until stopped."""
     from gonogo.cli.service import serve
 
-    serve(_site(environment), _console())
-
-
-@journal_app.command("verify")
-def journal_verify(environment: Environment = None, json: Json = False) -> None:
-    """Check that no event was changed, removed or put in between."""
-    from gonogo.cli.show import verify_journal
-
-    raise typer.Exit(verify_journal(_site(environment), json=json))
-
-
-@journal_app.command("export")
-def journal_export(environment: Environment = None) -> None:
-    """Every event as a line of JSON."""
-    from gonogo.cli.show import export_journal
-
-    export_journal(_site(environment))
+    serve(open_site(environment), console())
 
 
 def main() -> None:
@@ -339,62 +355,3 @@ def _log_error(error: Exception) -> Path:
     logging.getLogger("gonogo").error("unexpected", exc_info=error)
     handler = logging.getLogger().handlers[0]
     return Path(getattr(handler, "baseFilename", ""))
-
-
-def _site(environment: str | None, *, writes: bool = True) -> Site:
-    """The environment. A command that writes nothing keeps no log either."""
-    from gonogo.config.find import find_project
-    from gonogo.wiring import find_site
-
-    site = find_site(find_project(Path.cwd()), environment)
-    if writes:
-        _log_to(site)
-    return site
-
-
-def _log_to(site: Site) -> None:
-    """gonogo's own log, private and without secrets: a traceback may hold what a step held."""
-
-    class Redacting(logging.Formatter):
-        def format(self, record: logging.LogRecord) -> str:
-            return site.redactor.text(super().format(record))
-
-    path = site.data / "gonogo.log"
-    path.touch(mode=0o600)
-    handler = logging.FileHandler(path)
-    handler.setFormatter(Redacting(logging.BASIC_FORMAT))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False)
-
-
-def _plan(site: Site, order: Any) -> Plan:
-    import asyncio
-
-    from gonogo.app.start import plan_run
-
-    return asyncio.run(plan_run(site, order))
-
-
-def _run(
-    procedure: str,
-    environment: str | None,
-    *,
-    ref: str = "HEAD",
-    to: str = "",
-    at: str = "",
-    json: bool,
-    by: str = "",
-    options: dict[str, Any] | None = None,
-    wait: bool = True,
-) -> None:
-    from gonogo.app.start import Order, t_zero
-    from gonogo.cli.session import begin
-
-    site = _site(environment)
-    order = Order(procedure=procedure, ref=ref, to=to, at=t_zero(at), by=by, options=options or {})
-    raise typer.Exit(begin(site, _plan(site, order), _console(), json=json, wait=wait))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from gonogo.app.backups import age, checked
 from gonogo.app.runs import (
     RunView,
     all_runs,
@@ -20,10 +21,9 @@ from gonogo.app.runs import (
     with_waiting,
 )
 from gonogo.journal.chain import broken
-from gonogo.model.duration import spoken
 from gonogo.model.errors import ExitCode, Refused
 from gonogo.model.event import GENESIS, Event
-from gonogo.model.target import Instance
+from gonogo.model.target import Copy, Instance
 from gonogo.wiring import Site, clock
 
 T = TypeVar("T")
@@ -57,8 +57,9 @@ def show_status(site: Site, *, json: bool) -> None:
     for service, addresses in facts["traffic"].items():
         port = facts["ports"].get(service, "-")
         text.append(f"  traffic   {service} on port {port} → {', '.join(addresses) or 'nobody'}")
-    if facts["copy"]:
-        text.append(f"  copy      {facts['copy']}")
+    if copy := facts["copy"]:
+        seen = f"{age(copy['at'])} old, {checked(copy['verified'])}"
+        text.append(f"  copy      {copy['name']}, {seen}")
     if facts["lock"]:
         text.append(f"  lock      {facts['lock']}")
     for run in facts["runs"]:
@@ -89,11 +90,15 @@ async def _status(site: Site) -> dict[str, Any]:
         + time.strftime("%H:%M:%S", time.localtime(holder.since))
         if holder
         else "",
-        "copy": _copy_line(copies[0].name, copies[0].at) if copies else "",
+        "copy": _copy(copies[0]) if copies else None,
         "runs": [
             {"run": run.id, "state": _state(run)} for run in unfinished(site.journal, clock().now())
         ],
     }
+
+
+def _copy(one: Copy) -> dict[str, Any]:
+    return {"name": one.name, "at": one.at, "verified": one.verified or None}
 
 
 def _instance(one: Instance) -> dict[str, Any]:
@@ -105,10 +110,6 @@ def _instance(one: Instance) -> dict[str, Any]:
         "address": one.address,
         "detail": one.detail,
     }
-
-
-def _copy_line(name: str, at: float) -> str:
-    return f"{name}, {spoken(max(0.0, clock().now() - at))} old"
 
 
 def show_logs(

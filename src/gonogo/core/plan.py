@@ -79,7 +79,8 @@ class _Planner:
             return [one for entry in self._team_checks(step.use) for one in self._team(entry)]
         if step.when and not evaluate(parse(step.when), self._facts):
             return self._left_out(step)
-        step = replace(step, settings=self._with_options(step.settings))
+        undo = step.undo and replace(step.undo, settings=self._with_options(step.undo.settings))
+        step = replace(step, settings=self._with_options(step.settings), undo=undo)
         makers = {Kind.WATCH: self._watch, Kind.DO: self._actions, Kind.CHECK: self._check}
         return makers.get(step.kind, self._bare)(step)
 
@@ -107,7 +108,7 @@ class _Planner:
             critical=step.critical,
         )
 
-    def _with_options(self, settings: dict[str, Any]) -> dict[str, Any]:
+    def _with_options(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings written `$name` take the option of that name from the command line."""
         return {
             key: self._options.get(value[1:], "")

@@ -114,7 +114,7 @@ class PostgresDatabase:
             copy = await asyncio.to_thread(self._copies.need, name)
             inside = self._inside()
             async with inside.file(copy.size + _SPARE) as dump:
-                await inside.put(self._copies.file(name), dump)
+                await self._put(inside, copy, dump)
                 rows = await inside.rows(dump)
                 schema = ("pg_restore", *SCHEMA_ONLY, "--file=-", dump)
                 fingerprint = await inside.fingerprint(*schema)
@@ -220,9 +220,7 @@ class PostgresDatabase:
         restored = inside.address.restored
         size = max(copy.size, state.databases.get(inside.address.database, 0))
         async with inside.file(copy.size + _SPARE, data=size + _SPARE) as dump:
-            await inside.put(self._copies.file(copy.name), dump)
-            if await inside.sha256(dump) != copy.sha256:
-                raise PermanentError(f"copy {copy.name} did not arrive whole in the container")
+            await self._put(inside, copy, dump)
             await inside.sql(_drop(restored), state.create)
             await inside.run(*_RESTORE, dump, database=restored, timeout=LONG)
         await inside.sql("ANALYZE", database=restored, timeout=LONG)
@@ -231,6 +229,11 @@ class PostgresDatabase:
                 f"what was restored from copy {copy.name} has another schema; nothing was changed",
                 next_step="use another copy",
             )
+
+    async def _put(self, inside: Inside, copy: Copy, dump: str) -> None:
+        await inside.put(self._copies.file(copy.name), dump)
+        if await inside.sha256(dump) != copy.sha256:
+            raise PermanentError(f"copy {copy.name} did not arrive whole in the container")
 
     async def _swap(self, inside: Inside) -> None:
         """The server refuses it while anybody is connected to either database."""

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 REMOVED = ".removed-"
@@ -45,6 +46,16 @@ def sweep_removed(parent: Path) -> None:
             _remove(left)
         else:
             left.unlink(missing_ok=True)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below, as far as they can be seen."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += os.lstat(os.path.join(place, name)).st_size
+    return size
 
 
 def _remove(folder: Path) -> None:

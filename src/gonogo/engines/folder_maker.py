@@ -75,6 +75,10 @@ class FolderMaker:
             say=say,
         )
 
+    async def size(self, release_id: str) -> int:
+        """Nothing was made outside of the folder."""
+        return 0
+
     async def remove(self, release_id: str) -> None:
         """Nothing was made outside of the folder."""
 

@@ -108,6 +108,12 @@ class Images:
         finally:
             await self._compose.docker("rm", "-f", "-v", f"{self._compose.name}-{key}")
 
+    async def size(self, release_id: str) -> int:
+        """Bytes of the images; layers that several have are counted in each."""
+        tags = self._tags(release_id).values()
+        done = await self._compose.docker("image", "inspect", "--format", "{{.Size}}", *tags)
+        return sum(int(line) for line in done.stdout.split() if line.isdigit())
+
     async def remove(self, release_id: str) -> None:
         """Remove the release's tags, and the images that then have none."""
         for tag in self._tags(release_id).values():

@@ -52,6 +52,9 @@ class Maker(Protocol):
     ) -> Completed:
         """Run a command once in what was made."""
 
+    async def size(self, release_id: str) -> int:
+        """Bytes of what was made outside of the folder."""
+
     async def remove(self, release_id: str) -> None:
         """Remove what was made outside of the folder."""
 
@@ -124,6 +127,11 @@ class GitWorkshop:
         """Run a command once in a release, with the application's variables."""
         folder = self._whole_folder(release.id)
         return await self._maker.run(release, folder, command, timeout=timeout, say=say)
+
+    async def size(self, release_id: str) -> int:
+        """Bytes that a release takes at most; what releases share is counted in each."""
+        files = await asyncio.to_thread(folders.size_of, self._folder(release_id))
+        return files + await self._maker.size(release_id)
 
     async def remove(self, release_id: str) -> None:
         """Remove a release's files."""

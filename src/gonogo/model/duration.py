@@ -28,12 +28,14 @@ def offset(text: str) -> float:
 
 
 def spoken(length: float) -> str:
-    """A duration for the screen: `0.4 s`, `41 s`, `2:10`, `1:02:03`."""
+    """A duration for the screen: `0.4 s`, `41 s`, `2:10`, `1:02:03`, `3 d`."""
     if length < 10:
         return f"{length:.1f} s"
     if length < 60:
         return f"{length:.0f} s"
     whole = int(length)
     hours, rest = divmod(whole, 3600)
+    if hours >= 48:
+        return f"{hours // 24} d"
     minutes, secs = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"

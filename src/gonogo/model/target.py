@@ -89,6 +89,11 @@ MADE_BY_RUNS = ("before-", "failed-", "replaced-", "safety-")
 _COPY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+def copy_before(release_id: str) -> str:
+    """What the copy is called that is made before a release changes anything."""
+    return f"before-{release_id}"
+
+
 def is_copy_name(text: str) -> bool:
     """Whether a copy can be called so: it is the name of a file."""
     return bool(_COPY_NAME.fullmatch(text))

@@ -14,7 +14,7 @@ from gonogo.actions.prune import ACTION, Settings
 from gonogo.model.configuration import Configuration, Environment
 from gonogo.model.evidence import Finding
 from gonogo.model.release import Manifest, Release
-from gonogo.model.target import Copy
+from gonogo.model.target import Copy, Instance
 from gonogo.ports import Scene
 
 
@@ -28,6 +28,7 @@ class Place:
 
     releases: dict[str, Manifest] = field(default_factory=dict)
     kept: list[Copy] = field(default_factory=list)
+    running: list[Instance] = field(default_factory=list)
     removals: int = 1000
 
     def release(self, name: str, schema: str = "a", *, good: bool = True) -> None:
@@ -46,6 +47,13 @@ class Place:
     def newest(self) -> Manifest | None:
         return next(reversed(self.releases.values()), None)
 
+    def instance(self, release: str) -> None:
+        number = len(self.running) + 1
+        one = Instance(
+            service="web", release=release, number=number, state="running", address=f"h:{number}"
+        )
+        self.running.append(one)
+
     def names(self) -> list[str]:
         return [one.name for one in self.kept]
 
@@ -63,8 +71,12 @@ class Place:
     async def prepared(self) -> Sequence[str]:
         return list(self.releases)
 
-    async def observe(self) -> Sequence[Any]:
-        return []
+    async def observe(self) -> Sequence[Instance]:
+        return list(self.running)
+
+    async def retire(self, instance: Instance) -> None:
+        self._dies()
+        self.running.remove(instance)
 
     async def copies(self) -> Sequence[Copy]:
         return list(self.kept)
@@ -79,7 +91,17 @@ class Place:
         self.kept = [one for one in self.kept if one.name != name]
 
 
-def scene(place: Place, keep: int) -> Scene:
+@dataclass
+class Traffic:
+    """The proxy: these addresses get traffic."""
+
+    addresses: list[str] = field(default_factory=list)
+
+    async def observe(self) -> dict[str, list[str]]:
+        return {"web": self.addresses}
+
+
+def scene(place: Place, keep: int, serving: Sequence[str] = ()) -> Scene:
     nothing = cast(Any, SimpleNamespace())
     environment = Environment(name="test", keep_releases=keep)
     return Scene(
@@ -93,12 +115,15 @@ def scene(place: Place, keep: int) -> Scene:
         t_zero=0.0,
         migrator=None,
         **dict.fromkeys(("target", "workshop", "engine", "database"), cast(Any, place)),
-        **dict.fromkeys(("clock", "values", "host", "lock", "proxy", "foundation"), nothing),
+        proxy=Traffic(addresses=list(serving)),
+        **dict.fromkeys(("clock", "values", "host", "lock", "foundation"), nothing),
     )
 
 
-def prune(place: Place, keep: int = 2) -> Finding:
-    return asyncio.run(ACTION.act(Settings(), scene(place, keep)))
+def prune(
+    place: Place, keep: int = 2, *, only: tuple[str, ...] = (), serving: Sequence[str] = ()
+) -> Finding:
+    return asyncio.run(ACTION.act(Settings(only=only), scene(place, keep, serving)))
 
 
 def nothing_to_do(place: Place, keep: int = 2) -> bool:
@@ -163,13 +188,36 @@ def test_the_newest_stays_whatever_its_schema() -> None:
     assert place.names() == ["safety-1", "before-r1"]
 
 
-def test_copies_of_the_teams_own_are_left_alone() -> None:
+def test_copies_that_a_person_asked_for_are_left_alone_until_they_are_named() -> None:
     place = Place()
     place.copy("monthly", "x")
+    place.copy("yearly", "x")
     for number in range(1, 5):
         place.release(f"r{number}")
     prune(place, keep=1)
-    assert place.names() == ["before-r4", "monthly"]
+    assert place.names() == ["before-r4", "before-r3", "yearly", "monthly"]
+    assert prune(place, keep=1, only=("copy monthly",)).found == "removed monthly"
+    assert place.names() == ["before-r4", "before-r3", "yearly"]
+
+
+def test_no_more_goes_than_was_named_and_nothing_that_is_needed() -> None:
+    place = Place()
+    for number in range(1, 6):
+        place.release(f"r{number}")
+    prune(place, only=("release r1", "copy before-r2", "release r5", "copy before-r5"))
+    assert list(place.releases) == ["r2", "r3", "r4", "r5"]
+    assert place.names() == ["before-r5", "before-r4", "before-r3", "before-r1"]
+
+
+def test_what_is_left_of_instances_goes_unless_it_gets_traffic() -> None:
+    place = Place()
+    for number in range(1, 5):
+        place.release(f"r{number}")
+    for release in ("r4", "r1", "r2", "gone"):
+        place.instance(release)
+    prune(place, serving=["h:1", "h:3"])
+    assert [one.release for one in place.running] == ["r4", "r2"]
+    assert list(place.releases) == ["r2", "r3", "r4"]
 
 
 @pytest.mark.parametrize("removals", range(1, 7))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gonogo.app.start import defaults
 from gonogo.config.procedures import load_procedure, shipped
 from gonogo.core.plan import Circumstances, make_plan
 from gonogo.model.configuration import Configuration, Database, Environment, Migrations, Service
@@ -32,6 +33,7 @@ def plan(
     new: Configuration | None = None,
     old: Configuration | None = None,
     overrides: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
 ) -> Plan:
     both = configuration({"web": Service(command=("serve",), port=4321)})
     new, old = new or both, old or both
@@ -40,7 +42,7 @@ def plan(
         release=OLD, run="r", by="aiko", at="2026-01-01T00:00:00+00:00", configuration=plain(old)
     )
     scene = site.scene(run="run-1", by="aiko", release=NEW, previous=live)
-    options = {"copy": "before", "safety": "safety"}
+    options = {**defaults("run-1", 5.0), **(options or {})}
     return make_plan(
         load_procedure(name, overrides or {}),
         scene,
@@ -56,6 +58,11 @@ def undone(made: Plan) -> list[str]:
         for step in reversed(made.steps())
         if step.undo
     ]
+
+
+def said(made: Plan) -> list[str]:
+    """What all steps together would do."""
+    return [operation.what for step in made.steps() for operation in step.operations]
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -83,6 +90,42 @@ def test_offline_the_old_release_comes_back_only_after_its_data(tmp_path: Path) 
         "restore_database",
         "launch previous",
         "switch previous",
+    ]
+
+
+@pytest.mark.parametrize("name", ["restore", "rollback-database"])
+def test_before_writers_run_on_the_data_again_these_are_put_back(tmp_path: Path, name: str) -> None:
+    made = plan(tmp_path, name, options={"copy": "monthly"})
+    assert [one for one in undone(made) if not one.startswith("record")] == [
+        "switch none",
+        "retire new",
+        "restore_database",
+        "launch previous",
+        "switch previous",
+    ]
+    step = next(one for one in made.steps() if one.use == "restore_database")
+    assert step.undo and step.undo.loses_data
+    assert (step.settings["name"], step.undo.settings["name"]) == ("monthly", "safety-5")
+
+
+@pytest.mark.parametrize("name", ["restore", "rollback-database"])
+def test_a_copy_is_read_back_before_anything_is_stopped(tmp_path: Path, name: str) -> None:
+    ids = [step.id for step in plan(tmp_path, name).steps()]
+    order = ["verify-copy", "stop-writers:web", "safety-copy", "restore-database", "launch:web"]
+    assert sorted(order, key=ids.index) == order
+
+
+def test_a_backup_is_called_like_its_run_unless_it_is_named(tmp_path: Path) -> None:
+    assert said(plan(tmp_path, "backup"))[0].startswith("copy app.db to run-1 ")
+    named = plan(tmp_path, "backup", options={"name": "pre-deployment"})
+    assert said(named)[0].startswith("copy app.db to pre-deployment ")
+
+
+def test_a_cleanup_removes_what_was_shown(tmp_path: Path) -> None:
+    only = ["release 2026-01-01.1", "copy before-2026-01-01.1"]
+    assert said(plan(tmp_path, "cleanup", options={"only": only})) == [
+        "remove release 2026-01-01.1",
+        "remove copy before-2026-01-01.1",
     ]
 
 

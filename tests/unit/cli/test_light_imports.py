@@ -17,6 +17,7 @@ environments:
     development: true
     services:
       web: {command: [python, app.py], port: 31999, health: /}
+    database: {sqlite: shop.db}
     checks:
       - {id: answers, http: {service: web, path: /, expect: [status == 200]}, run: after}
 """
@@ -34,7 +35,7 @@ print(code, *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.
 
 @pytest.mark.parametrize(
     "words",
-    ["--help", "status", "runs", "show last", "journal verify", "journal export"],
+    ["--help", "status", "runs", "show last", "backup list", "journal verify", "journal export"],
 )
 def test_read_only_commands_import_nothing_slow(words: str, tmp_path: Path) -> None:
     (tmp_path / "gonogo.yml").write_text(CONFIGURATION)

@@ -121,6 +121,32 @@ def test_the_copy_already_there_is_returned(postgres: PostgresDatabase, host: Fa
     assert [each.name for each in asyncio.run(postgres.copies())] == ["b", "a"]
 
 
+def test_verify_decodes_a_copy_and_notes_when(
+    postgres: PostgresDatabase, host: FakePostgres
+) -> None:
+    made = asyncio.run(postgres.copy("a"))
+    host.databases.clear()
+    seen = asyncio.run(postgres.verify("a"))
+    assert made.verified == made.at < seen.verified
+    assert asyncio.run(postgres.copies()) == [seen]
+    assert host.files == {}
+
+
+def test_verify_tells_a_copy_that_was_changed_from_one_that_did_not_arrive(
+    postgres: PostgresDatabase, host: FakePostgres, tmp_path: Path
+) -> None:
+    made = asyncio.run(postgres.copy("a"))
+    host.damage = "in"
+    with pytest.raises(PermanentError, match="did not arrive whole"):
+        asyncio.run(postgres.verify("a"))
+    assert asyncio.run(postgres.copies()) == [made]
+    file = tmp_path / "copies" / "a.db"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(PermanentError, match="sha256"):
+        asyncio.run(postgres.verify("a"))
+    assert [one.verified for one in asyncio.run(postgres.copies())] == [0]
+
+
 def test_forget_removes_a_copy(postgres: PostgresDatabase, tmp_path: Path) -> None:
     asyncio.run(postgres.copy("a"))
     asyncio.run(postgres.forget("a"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import stat
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from sqlite_files import CountingClock, leave_log, make, set_value, values
 
+from gonogo.databases._copies import Copies
 from gonogo.databases.sqlite import SqliteDatabase, path_of
 from gonogo.model.errors import PermanentError, Refused, TemporaryError
 
@@ -251,6 +253,56 @@ def test_a_copy_that_was_changed_is_not_restored(
     with pytest.raises(PermanentError, match="size"):
         asyncio.run(database.restore("a"))
     assert values(path) == {2} and asyncio.run(database.copies()) == []
+
+
+def test_verify_reads_a_copy_back_and_notes_when(
+    database: SqliteDatabase, path: Path, wal: bool
+) -> None:
+    make(path, 1, wal=wal)
+    made = asyncio.run(database.copy("a"))
+    path.unlink()
+    seen = asyncio.run(database.verify("a"))
+    assert made.verified == made.at < seen.verified
+    assert asyncio.run(database.copies()) == [seen]
+
+
+def test_verify_tells_of_a_copy_that_was_changed(
+    database: SqliteDatabase, path: Path, tmp_path: Path, wal: bool
+) -> None:
+    make(path, 1, wal=wal)
+    asyncio.run(database.copy("a"))
+    file = tmp_path / "copies" / "a.db"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(PermanentError, match="sha256"):
+        asyncio.run(database.verify("a"))
+    assert [one.verified for one in asyncio.run(database.copies())] == [0]
+    file.write_bytes(whole[:-1])
+    with pytest.raises(PermanentError, match="size"):
+        asyncio.run(database.verify("a"))
+    with pytest.raises(PermanentError, match="there is no copy b"):
+        asyncio.run(database.verify("b"))
+
+
+def test_looking_at_a_copy_keeps_nobody_from_copying(
+    database: SqliteDatabase, path: Path, tmp_path: Path, wal: bool
+) -> None:
+    make(path, 1, wal=wal)
+    asyncio.run(database.copy("a"))
+    with Copies(tmp_path / "copies").alone():
+        assert asyncio.run(database.verify("a")).name == "a"
+
+
+def test_a_copy_of_before_there_was_a_note_counts_as_verified_when_it_was_made(
+    database: SqliteDatabase, path: Path, tmp_path: Path, wal: bool
+) -> None:
+    make(path, 1, wal=wal)
+    made = asyncio.run(database.copy("a"))
+    manifest = tmp_path / "copies" / "a.json"
+    data = json.loads(manifest.read_text())
+    del data["verified"]
+    manifest.write_text(json.dumps(data))
+    assert asyncio.run(database.copies()) == [made]
 
 
 def test_a_forgotten_copy_is_gone_and_the_others_stay(

@@ -104,6 +104,15 @@ def test_a_commit_is_exported_and_built_once(yard: Yard) -> None:
     assert marker == {"id": release.id, "commit": yard.first, "dirty": False}
 
 
+def test_the_size_of_a_release_is_that_of_its_files_and_what_was_made(plain: Yard) -> None:
+    """Links count as such, whatever they lead to."""
+    workshop = plain.workshop(Shell(shell="head -c 100000 /dev/zero > big && ln -s big link"))
+    release = Release(id="2026-12-01.1", commit=plain.first)
+    assert asyncio.run(workshop.size(release.id)) == 0
+    prepare(workshop, release)
+    assert 100_000 < asyncio.run(workshop.size(release.id)) < 101_000
+
+
 def test_the_working_tree_is_copied_for_a_dirty_release(yard: Yard) -> None:
     (yard.project / "app.py").write_text("changed\n")
     (yard.project / 'new é "q"\n.txt').write_text("new\n")
