@@ -28,6 +28,9 @@ import pytest
 hypothesis.settings.register_profile("whatever the load", deadline=None)
 hypothesis.settings.load_profile("whatever the load")
 
+# Started in the background by a shell, a process ignores Ctrl-C, and so do all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 REQUIRE_ALL = os.environ.get("GONOGO_TEST_REQUIRE_ALL") == "1"
 START_SECONDS = 30.0
 GRACE_SECONDS = 5.0
