@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from gonogo.model.configuration import Environment
 from gonogo.model.errors import PermanentError
@@ -154,6 +153,7 @@ def _database(
     configured = environment.database
     if configured is None or not configured.postgres:
         return {"database": None}
+    from gonogo.databases._postgres_address import address_of
     from gonogo.databases.postgres import PostgresDatabase
 
     def url() -> Secret:
@@ -162,7 +162,7 @@ def _database(
     database = PostgresDatabase(
         host=host,
         compose=("docker", "compose", "-p", compose.name),
-        service=urlsplit(url().reveal()).hostname or "",
+        service=address_of(url()).host,
         url=url,
         copies_folder=root / "copies",
         clock=clock,
