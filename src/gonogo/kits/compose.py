@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gonogo.model.configuration import Environment
 from gonogo.model.errors import PermanentError
 from gonogo.model.reference import REFERENCE, plain
 from gonogo.model.secret import Secret
-from gonogo.ports import Clock, Kit, Values
+from gonogo.ports import Clock, Host, Kit, Values
+
+if TYPE_CHECKING:
+    from gonogo.engines._compose import Compose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,6 @@ class ComposeKit:
         run: str,
     ) -> dict[str, Any]:
         """The adapters by the names they have in a Scene."""
-        from gonogo.engines._compose import Compose, project_name
         from gonogo.engines.compose import ComposeEngine
         from gonogo.engines.images import Images
         from gonogo.engines.workshop import GitWorkshop
@@ -55,21 +57,7 @@ class ComposeKit:
 
         root = project / (settings.folder or f".gonogo/target/{environment.name}")
         host = LocalHost(mark=run)
-
-        def environment_of(release_id: str) -> Mapping[str, str | Secret]:
-            known = values(release_id)
-            return _whole(known.application() if release_id else known.variables())
-
-        given = environment_of("").get("COMPOSE_PROJECT_NAME", "")
-        compose = Compose(
-            host,
-            name=settings.project or plain(given) or project_name(project, settings.files),
-            project=project,
-            root=root,
-            files=settings.files,
-            profiles=settings.profiles,
-            environment_of=environment_of,
-        )
+        compose = _compose(settings, host, project, root, values)
         migrations = environment.database.migrations if environment.database else None
         images = Images(
             compose,
@@ -99,6 +87,28 @@ class ComposeKit:
         }
 
 
+def _compose(
+    settings: Settings, host: Host, project: Path, root: Path, values: Callable[[str], Values]
+) -> Compose:
+    """The team's compose project, under the name that docker compose would give it."""
+    from gonogo.engines._compose import Compose, project_name
+
+    def environment_of(release_id: str) -> Mapping[str, str | Secret]:
+        known = values(release_id)
+        return _whole(known.application() if release_id else known.variables())
+
+    given = environment_of("").get("COMPOSE_PROJECT_NAME", "")
+    return Compose(
+        host,
+        name=settings.project or plain(given) or project_name(project, settings.files),
+        project=project,
+        root=root,
+        files=settings.files,
+        profiles=settings.profiles,
+        environment_of=environment_of,
+    )
+
+
 def _whole(given: Mapping[str, str | Secret]) -> Mapping[str, str | Secret]:
     """The variables, all with their own value.
 
@@ -115,7 +125,7 @@ def _whole(given: Mapping[str, str | Secret]) -> Mapping[str, str | Secret]:
 
 
 def _traffic(
-    settings: Settings, environment: Environment, compose: Any, root: Path, clock: Clock
+    settings: Settings, environment: Environment, compose: Compose, root: Path, clock: Clock
 ) -> dict[str, Any]:
     """The proxy, and the foundation that keeps it and the team's other services running."""
     from gonogo.engines.compose_foundation import ComposeFoundation
@@ -143,8 +153,8 @@ def _traffic(
 
 def _database(
     environment: Environment,
-    compose: Any,
-    host: Any,
+    compose: Compose,
+    host: Host,
     values: Callable[[str], Values],
     root: Path,
     clock: Clock,
