@@ -71,7 +71,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_dropped_retyped_renamed(data: st.DataObject) -> None:
     whole = yaml.safe_load(SAMPLE)
@@ -90,7 +90,7 @@ def test_dropped_retyped_renamed(data: st.DataObject) -> None:
     answer(yaml.safe_dump(whole, allow_unicode=True).encode(errors="surrogatepass"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(line=st.integers(0, SAMPLE.count(b"\n") - 1), again=st.integers(1, 3))
 def test_duplicated_lines(line: int, again: int) -> None:
     lines = SAMPLE.split(b"\n")

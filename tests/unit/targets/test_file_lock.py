@@ -205,7 +205,7 @@ def test_a_late_heart_beat_does_not_take_back_what_was_given_back_or_lost(stage:
 
 
 def test_an_old_look_cannot_win_a_number_that_was_cleared_away(stage: Stage) -> None:
-    for number in range(30):
+    for number in range(13):
         stage.take(holder(f"r{number}"))
         stage.release(f"r{number}")
     now = stage.take(holder("last"))
@@ -215,7 +215,7 @@ def test_an_old_look_cannot_win_a_number_that_was_cleared_away(stage: Stage) -> 
 
     assert asyncio.run(late()) is False
     assert stage.holder() == now
-    assert now.epoch == 31
+    assert now.epoch == 14
 
 
 def test_a_damaged_lock_is_an_error_and_not_a_free_environment(
@@ -255,77 +255,8 @@ def test_a_zombie_is_dead(tmp_path: Path) -> None:
     assert worker_alive(worker) is False
 
 
-RACER = """
-import asyncio, sys, time
-from pathlib import Path
-from gonogo.hosts.local import LocalHost
-from gonogo.model.errors import Refused
-from gonogo.model.procedure import Hold
-from gonogo.model.target import Holder
-from gonogo.targets.files import FileLock, this_worker, worker_alive
-
-class Now:
-    def now(self): return time.time()
-    async def sleep(self, seconds): await asyncio.sleep(seconds)
-
-root, run = sys.argv[1], sys.argv[2]
-now = time.time()
-wanted = Holder(run=run, person="p", machine="m", worker=this_worker(), mode=Hold.HOLD,
-                since=now, beat=now, until=now, epoch=0)
-lock = FileLock(LocalHost(), root, Now(), worker_alive)
-print("ready", flush=True)
-while not Path(root, "go").exists():
-    time.sleep(0.005)
-try:
-    taken = asyncio.run(lock.take(wanted))
-    print("won", taken.epoch, flush=True)
-except Refused:
-    print("refused", flush=True)
-sys.stdin.read()
-"""
-
-
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-def race(root: Path, runs: list[str]) -> list[str]:
-    """Many processes at once; all stay alive until all have answered."""
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, str(root), run],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment(),
-            text=True,
-        )
-        for run in runs
-    ]
-    answers = []
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    (root / "go").touch()
-    for child in children:
-        assert child.stdout is not None
-        answers.append(child.stdout.readline().strip())
-    for child in children:
-        child.communicate("")
-    (root / "go").unlink()
-    return answers
-
-
-def test_of_20_processes_one_wins_and_when_it_has_died_one_takes_over(tmp_path: Path) -> None:
-    first = race(tmp_path, [f"a{n}" for n in range(20)])
-    assert sorted(first) == ["refused"] * 19 + ["won 1"]
-    # All of those have ended without giving back: the winner is dead now.
-    second = race(tmp_path, [f"b{n}" for n in range(10)])
-    assert sorted(second) == ["refused"] * 9 + ["won 2"]
-
-
-def test_of_many_processes_that_resume_one_run_one_wins(tmp_path: Path) -> None:
-    race(tmp_path, ["same"])
-    assert sorted(race(tmp_path, ["same"] * 8)) == ["refused"] * 7 + ["won 1"]
 
 
 def test_taking_and_giving_back_in_a_crowd_never_has_two_inside(tmp_path: Path) -> None:
@@ -350,7 +281,7 @@ def test_taking_and_giving_back_in_a_crowd_never_has_two_inside(tmp_path: Path) 
             return
 
     async def scene() -> None:
-        await asyncio.gather(*(visitor(f"v{n}") for n in range(12)))
+        await asyncio.gather(*(visitor(f"v{n}") for n in range(6)))
 
     asyncio.run(scene())
-    assert (most, turns) == (1, 12)
+    assert (most, turns) == (1, 6)

@@ -1,4 +1,4 @@
-"""SQLite files for tests: made, filled and looked at."""
+"""SQLite files for tests: made, filled and looked at; and a database in both journal modes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+
+import pytest
+
+from gonogo.databases.sqlite import SqliteDatabase
 
 
 class CountingClock:
@@ -21,6 +25,21 @@ class CountingClock:
 
     async def sleep(self, seconds: float) -> None:
         self.at += seconds
+
+
+@pytest.fixture(params=[True, False], ids=["wal", "journal"])
+def wal(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "app.db"
+
+
+@pytest.fixture
+def database(path: Path, tmp_path: Path) -> SqliteDatabase:
+    return SqliteDatabase(path, tmp_path / "copies", CountingClock())
 
 
 def make(path: Path, value: int, *, wal: bool, rows: int = 300) -> None:
