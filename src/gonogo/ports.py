@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from gonogo.model.configuration import Command, Configuration, Environment, Service
+from gonogo.model.diagnosis import Diagnosis, Part
 from gonogo.model.errors import PermanentError
 from gonogo.model.event import Anchor, Event
 from gonogo.model.evidence import Finding
+from gonogo.model.flag import AS_RELEASED, FlagValue, Readers, Variant
+from gonogo.model.log import Log
 from gonogo.model.plan import Operation, Plan
 from gonogo.model.release import Manifest, Release
 from gonogo.model.secret import Secret
@@ -87,8 +90,11 @@ class Values(Protocol):
     def variables(self) -> Mapping[str, Secret]:
         """Every declared variable and everything from the env files."""
 
-    def application(self) -> Mapping[str, str | Secret]:
-        """The environment of every command of the application; secrets stay Secret."""
+    def application(self, flags: Mapping[str, str] | None = None) -> Mapping[str, str | Secret]:
+        """The environment of every command of the application; secrets stay Secret.
+
+        flags are variables that win over all others.
+        """
 
     def facts(self) -> Mapping[str, str]:
         """What `$url`, `$release`, `$environment` and `$project` stand for."""
@@ -129,6 +135,19 @@ class Target(Protocol):
 
     async def forget(self, release_id: str) -> None:
         """Remove a manifest. Refused for the live one."""
+
+    async def key(self) -> bytes:
+        """The key of the hashes in manifests. It is made here once and never leaves."""
+
+
+class Flags(Protocol):
+    """The variables that people turn while a release runs. They lie on the target."""
+
+    async def all(self) -> Mapping[str, FlagValue]:
+        """Every flag that somebody has set, by its name."""
+
+    async def keep(self, name: str, value: FlagValue | None) -> None:
+        """Write one; None: it was never set."""
 
 
 class Lock(Protocol):
@@ -171,21 +190,32 @@ class Workshop(Protocol):
     async def publish(self, release_id: str) -> None:
         """Point the `current` link at a release, atomically, for people and tools that look."""
 
+    async def places(self) -> Sequence[str]:
+        """Folders of this machine in which releases are made and kept."""
+
     async def size(self, release_id: str) -> int:
         """Bytes that a release takes at most; what releases share is counted in each."""
+
+    async def contents(self, release_id: str) -> Mapping[str, str]:
+        """What a release was made of, each part with its id or hash; empty when git says all."""
 
     async def remove(self, release_id: str) -> None:
         """Remove a release's files."""
 
 
 class Engine(Protocol):
-    """Runs instances of services. Identity is by labels (service, release, number)."""
+    """Runs instances of services. Identity is by labels (service, release, number, variant)."""
 
     def describe(self, verb: str, service: str, release: Release) -> Sequence[Operation]:
         """What launch or retire will do to that service's instances of that release."""
 
-    async def launch(self, service: str, release: Release, number: int) -> Instance:
+    async def launch(
+        self, service: str, release: Release, number: int, variant: Variant = AS_RELEASED
+    ) -> Instance:
         """Start an instance beside whatever runs; the one already there is returned as it is."""
+
+    async def readers(self, variable: str, release: Release) -> Readers:
+        """Which services of a release a variable reaches, and when."""
 
     async def retire(self, instance: Instance) -> None:
         """SIGTERM, the service's stop_grace, SIGKILL, then remove every trace."""
@@ -196,7 +226,7 @@ class Engine(Protocol):
     async def retired(self) -> Sequence[Instance]:
         """The last instance of each service that is gone and left a log."""
 
-    async def log(self, instance: Instance, lines: int) -> str:
+    async def log(self, instance: Instance, lines: int) -> Log:
         """The last lines that an instance wrote, without the secrets it was launched with."""
 
 
@@ -214,6 +244,16 @@ class Proxy(Protocol):
 
     async def settled(self, service: str) -> bool:
         """Whether what is written is what is in force; not so after a point() that was cut."""
+
+    async def maintain(self, note: str) -> None:
+        """Answer every request with the maintenance page: 503, with Retry-After.
+
+        The note, kept with it, says who and why; an empty one ends that. Returns once it is in
+        force, which it stays over a restart. point() works meanwhile, and nobody sees it.
+        """
+
+    async def maintenance(self) -> str:
+        """The note of the maintenance that is on; empty when users are served."""
 
     async def url(self, service: str) -> str:
         """Where this machine reaches a service through the proxy; empty when it cannot."""
@@ -236,6 +276,22 @@ class Foundation(Protocol):
 
     async def objections(self) -> Sequence[Objection]:
         """What would make a rollout fail, found by looking only."""
+
+
+class Inspector(Protocol):
+    """Looks at what an engine stands on and runs, also when something is wrong with it."""
+
+    async def ground(self) -> Sequence[Diagnosis]:
+        """Whether the engine itself can be used. Never raises for what is wrong with it."""
+
+    async def parts(self) -> Sequence[Part]:
+        """Everything there is of the environment, and what is missing, with what each uses."""
+
+    async def log(self, part: Part, lines: int) -> Log:
+        """The last lines of a part that is no instance."""
+
+    async def address(self, host: str) -> str:
+        """Where this machine reaches a host that only the engine's networks know; else empty."""
 
 
 class Database(Protocol):
@@ -294,12 +350,14 @@ class Scene:
     host: Host
     target: Target
     lock: Lock
+    flags: Flags
     workshop: Workshop
     engine: Engine
     proxy: Proxy
     foundation: Foundation
     database: Database | None
     migrator: Migrator | None
+    inspector: Inspector | None = None
     say: Say = field(default=lambda line: None)
 
     def which(self, name: str) -> Release | None:

@@ -142,12 +142,14 @@ class Site:
 
     data holds the journal, the durable state and the output of runs (0700). With GONOGO_DATABASE
     (a PostgreSQL URL) journal and durable state are there instead, in a schema of their own. The
-    same site as it was configured for another release hides with the same redactor.
+    same site as it was configured for another release hides with the same redactor; recorded are
+    the plain values of that release.
     """
 
     project: Path
     configuration: Configuration
     environment: Environment
+    recorded: Mapping[str, str] = field(default_factory=dict)
     hiding: Redactor = field(default_factory=Redactor, repr=False, compare=False)
 
     @cached_property
@@ -167,6 +169,7 @@ class Site:
             self.environment,
             self.project,
             release=release_id,
+            recorded=self.recorded,
             more=self.configuration.channels.values(),
             learn=self.hiding.learn,
         )
@@ -316,10 +319,16 @@ def site_of(plan: Plan) -> Site:
         project=Path(plan.project),
         configuration=configuration,
         environment=configuration.environments[plan.environment],
+        recorded=plan.variables,
     )
 
 
 def with_configuration(site: Site, manifest: Manifest) -> Site:
     """The site as it was configured for an earlier release: a rollback replays its manifest."""
     old = from_plain(Configuration, manifest.configuration, f"release {manifest.release.id}")
-    return replace(site, configuration=old, environment=old.environments[site.environment.name])
+    return replace(
+        site,
+        configuration=old,
+        environment=old.environments[site.environment.name],
+        recorded=manifest.variables,
+    )

@@ -53,9 +53,13 @@ def web() -> None:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            sick = MODE == "never-healthy" and self.path == "/health"
-            failing = MODE == "answers-500" and self.path == "/"
+            crazy = os.environ.get("NEW_CHECKOUT") == "crazy"
+            sick = (MODE == "never-healthy" or crazy) and self.path == "/health"
+            on = os.environ.get("NEW_CHECKOUT") == "true"
+            broken = MODE == "answers-500" or (MODE == "flag-breaks" and on)
+            failing = broken and self.path == "/"
             about = {"release": os.environ["RELEASE"], "number": ABOUT["number"]}
+            about["flag"] = os.environ.get("NEW_CHECKOUT", "-")
             text = json.dumps(about).encode()
             self.send_response(503 if sick else 500 if failing else 200)
             self.send_header("Content-Length", str(len(text)))

@@ -47,27 +47,34 @@ def works(*words: str, timeout: float = 30) -> bool:
 
 
 @contextmanager
-def engine() -> Iterator[None]:
-    """Have docker's commands answered until the end of the block."""
+def engine() -> Iterator[Daemon | None]:
+    """Have docker's commands answered until the end of the block; the daemon if it is our own."""
     if not works("compose", "version"):
         pytest.skip("Docker Compose is missing: scripts/setup-tests installs it")
     if works("version"):
-        yield
+        yield None
     elif os.geteuid() != 0 or not shutil.which("dockerd"):
         pytest.skip("no Docker engine answers, and only root can start one")
     else:
-        with _own_engine():
-            yield
+        with _own_engine() as daemon:
+            yield daemon
 
 
 @contextmanager
-def _own_engine() -> Iterator[None]:
+def _own_engine() -> Iterator[Daemon]:
     with _alone(), tempfile.TemporaryDirectory(prefix="gonogo-docker-") as name:
         folder = Path(name)
-        with _daemon(folder), pytest.MonkeyPatch.context() as patch:
+        daemon = Daemon(folder)
+        with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DOCKER_HOST", f"unix://{folder}/docker.sock")
-            _empty()
-            yield
+            try:
+                daemon.start()
+                _empty()
+                yield daemon
+            finally:
+                _end_containers()
+                daemon.stop()
+                _unmount(CACHE / "exec")
 
 
 @contextmanager
@@ -82,52 +89,63 @@ def _alone() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _daemon(folder: Path) -> Iterator[None]:
-    """An engine until the end of the block; the kernel stops it if the tests are killed."""
-    settings = {
-        "data-root": str(CACHE / "docker"),
-        "exec-root": str(folder / "exec"),
-        "pidfile": str(folder / "pid"),
-        "hosts": [f"unix://{folder}/docker.sock"],
-    }
-    (folder / "daemon.json").write_text(json.dumps(settings))
-    kernel = ctypes.CDLL(None)
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(
-            ["dockerd", "--config-file", folder / "daemon.json"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that Ctrl-C does not end it before the tests
-            preexec_fn=lambda: kernel.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM)),  # noqa: PLW1509
-        )
-    try:
-        _wait_for(process, folder)
-        yield
-    finally:
-        process.terminate()
+class Daemon:
+    """An engine of our own; the kernel stops it if the tests are killed.
+
+    Its containers go on while it is stopped (live-restore), as on a server that is looked after.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        settings = {
+            "data-root": str(CACHE / "docker"),
+            "exec-root": str(CACHE / "exec"),  # where the next run finds what this one left
+            "pidfile": str(folder / "pid"),
+            "hosts": [f"unix://{folder}/docker.sock"],
+            "live-restore": True,
+        }
+        (folder / "daemon.json").write_text(json.dumps(settings))
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        kernel = ctypes.CDLL(None)
+        with open(self._folder / "log", "ab") as log:
+            self._process = subprocess.Popen(
+                ["dockerd", "--config-file", self._folder / "daemon.json"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that Ctrl-C does not end it before the tests
+                preexec_fn=lambda: kernel.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM)),  # noqa: PLW1509
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not works("--host", f"unix://{self._folder}/docker.sock", "version"):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                last = (self._folder / "log").read_text(errors="replace").strip()
+                pytest.skip(f"a Docker engine cannot run here: {last.rpartition(chr(10))[2]}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop it; what it runs goes on."""
+        if self._process is None:
+            return
+        self._process.terminate()
         try:
-            process.wait(STOP_SECONDS)
+            self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        _unmount(folder)
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
 
-def _wait_for(process: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not works("--host", f"unix://{folder}/docker.sock", "version"):
-        if process.poll() is not None or time.monotonic() > deadline:
-            last = (folder / "log").read_text(errors="replace").strip().rpartition("\n")[2]
-            pytest.skip(f"a Docker engine cannot run here: {last}")
-        time.sleep(0.1)
+def _end_containers() -> None:
+    if left := docker("ps", "--all", "--quiet").split():
+        docker("rm", "--force", *left, timeout=STOP_SECONDS)
 
 
 def _empty() -> None:
     """Remove what an earlier run left that was killed, and what no image needs."""
-    if left := docker("ps", "--all", "--quiet").split():
-        docker("rm", "--force", *left)
+    _end_containers()
     docker("system", "prune", "--force")
     docker("volume", "prune", "--all", "--force")
 

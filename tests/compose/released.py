@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from .engine import docker
 from .portal import Portal
 from .standins import ROOT
@@ -71,11 +73,22 @@ class Released:
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new))
-        self.git("-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qam", new)
+        self.git("commit", "-qam", new)
+
+    def commit(self, text: str) -> None:
+        """Commit a change that no service reads."""
+        (self.portal / "NOTES").write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "-qm", text)
+
+    def live(self) -> str:
+        """The release that serves, by its own word."""
+        version: str = httpx.get(f"{self.backend}/version").json()["version"]
+        return version
 
     def git(self, *words: str) -> str:
         """Run git and return what it printed."""
-        command = ["git", *words]
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
         done = subprocess.run(command, cwd=self.portal, check=True, capture_output=True, text=True)
         return done.stdout
 

@@ -29,6 +29,8 @@ IMAGES = {
     "postgres:15": "postgres",
     "redis:7": "redis",
     "haproxy:2.6": "haproxy",
+    "nginx:1.22": "nginx",
+    "traefik:v3.7": "traefik",
 }
 LABEL = "gonogo-tests.recipe"
 MAKE_SECONDS = 900.0

@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 import httpx
-import pytest
 
 from .engine import docker
-from .portal import make_portal
 from .released import Ended, Released
-
-
-@pytest.fixture(scope="module")
-def portal(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
-    """The portal, release 1 deployed."""
-    made = make_portal(tmp_path_factory.mktemp("site") / "portal")
-    one = Released(made)
-    try:
-        expect(0, one.run("deploy", "production"))
-        yield one
-    finally:
-        made.remove()
 
 
 def expect(code: int, ended: Ended) -> str:

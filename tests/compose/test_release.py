@@ -5,43 +5,23 @@ The tests build on one another: one portal is deployed once, and every test leav
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from .engine import docker
-from .portal import make_portal
+from .portal import WATCH, make_portal
 from .released import Released
 
 REQUESTS = int(os.environ.get("GONOGO_PROOF_REQUESTS") or 2_000)
 RATE = float(os.environ.get("GONOGO_PROOF_RATE") or 60)
 KILLS = 3
-
-
-@pytest.fixture(scope="module")
-def portal(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
-    """The portal, release 1 deployed."""
-    made = make_portal(tmp_path_factory.mktemp("site") / "portal")
-    one = Released(made)
-    try:
-        ended = one.run("deploy", "production")
-        assert ended.code == 0, ended.output
-        yield one
-    finally:
-        made.remove()
-
-
-def live(portal: Released) -> str:
-    """The release that serves, by its own word."""
-    version: str = httpx.get(f"{portal.backend}/version").json()["version"]
-    return version
 
 
 def none_failed(seen: dict[str, Any]) -> bool:
@@ -61,7 +41,7 @@ def update(portal: Released, ref: str, code: int = 0) -> str:
 
 def test_deploy_takes_over_the_ports_and_edits_no_file(portal: Released) -> None:
     containers = portal.containers()
-    day = live(portal)
+    day = portal.live()
     assert portal.instances() == [f"{one}--{day}--1" for one in ("backend", "frontend", "worker")]
     assert set(containers) - set(portal.instances()) == {"gonogo-proxy", "postgres-1", "redis-1"}
     assert httpx.get(f"{portal.frontend}/_health").status_code == 200
@@ -89,8 +69,21 @@ def test_no_request_fails_in_updates_and_the_database_is_left_alone(portal: Rele
     assert len(portal.instances()) == 3
 
 
+def test_a_watch_decides_from_what_the_proxy_counted(portal: Released) -> None:
+    path = portal.portal / "gonogo.yml"
+    path.write_text(path.read_text() + WATCH)
+    portal.commit("watched")
+    traffic = portal.traffic(20)
+    try:
+        ended = portal.run("update", "production", "--no-wait")
+    finally:
+        traffic.kill()
+    assert ended.code == 0, ended.output
+    assert "error_rate is 0 %, no-go if > 5 %" in ended.output
+
+
 def test_a_restarted_proxy_and_engine_come_back_with_the_same_routes(portal: Released) -> None:
-    release = live(portal)
+    release = portal.live()
     docker("restart", "-t", "1", f"{portal.project}-gonogo-proxy")
     _until_served(portal, release)
     names = [f"{portal.project}-{name}" for name in portal.instances()]
@@ -100,7 +93,7 @@ def test_a_restarted_proxy_and_engine_come_back_with_the_same_routes(portal: Rel
 
 
 def test_a_release_that_never_gets_healthy_is_taken_back(portal: Released) -> None:
-    release, before = live(portal), portal.instances()
+    release, before = portal.live(), portal.instances()
     portal.release("v2")
     portal.change("compose.yml", "127.0.0.1:4000/health'", "127.0.0.1:4000/no-such-page'")
     traffic = portal.traffic(20)
@@ -111,18 +104,18 @@ def test_a_release_that_never_gets_healthy_is_taken_back(portal: Released) -> No
         traffic.kill()
     assert ended.code == 4, ended.output
     assert "unhealthy" in ended.output
-    assert (live(portal), portal.instances()) == (release, before)
+    assert (portal.live(), portal.instances()) == (release, before)
     assert none_failed(seen)
 
 
 def test_a_build_that_fails_touches_nothing(portal: Released) -> None:
-    release, before = live(portal), portal.instances()
+    release, before = portal.live(), portal.instances()
     portal.release("v2")
     portal.change("Dockerfile", "RUN python build.py", "RUN python build.py && exit 3")
     ended = portal.run("update", "production", "--no-wait")
     assert ended.code == 1, ended.output
     assert "the build failed" in ended.output
-    assert (live(portal), portal.instances()) == (release, before)
+    assert (portal.live(), portal.instances()) == (release, before)
 
 
 def test_an_update_killed_at_any_time_goes_on(portal: Released) -> None:
@@ -144,7 +137,7 @@ def test_an_update_killed_at_any_time_goes_on(portal: Released) -> None:
 
 
 def test_rollback_goes_back_without_a_failed_request(portal: Released) -> None:
-    before = live(portal)
+    before = portal.live()
     traffic = portal.traffic(20)
     try:
         ended = portal.run("rollback", "production")
@@ -152,9 +145,27 @@ def test_rollback_goes_back_without_a_failed_request(portal: Released) -> None:
     finally:
         traffic.kill()
     assert ended.code == 0, ended.output
-    assert live(portal) != before
+    assert portal.live() != before
     assert len(portal.instances()) == 3
     assert none_failed(seen)
+
+
+def test_images_that_are_gone_are_built_again_from_their_commit(portal: Released) -> None:
+    update(portal, "v2")
+    before = portal.live()
+    folder = portal.portal / ".gonogo/target/production/releases"
+    manifests = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    assert all("sha256:" in one["contents"]["image backend"] for one in manifests)
+    good = [one["release"]["id"] for one in manifests if one["good"]]
+    earlier = next(release for release in good if release != before)
+    docker("image", "rm", f"{portal.project}-backend:{earlier}")
+    ended = portal.run("rollback", "production", "--to", earlier, "--images")
+    assert "without --images it is built again from commit" in ended.output, ended.output
+    assert portal.live() == before
+    ended = portal.run("rollback", "production", "--to", earlier)
+    assert ended.code == 0, ended.output
+    assert f"built {earlier}" in ended.output
+    assert portal.live() == earlier
 
 
 def test_what_docker_compose_started_itself_is_named(tmp_path: Path, images: None) -> None:
@@ -171,7 +182,7 @@ def test_what_docker_compose_started_itself_is_named(tmp_path: Path, images: Non
 
 
 def test_stop_keeps_the_database_and_start_brings_all_back(portal: Released) -> None:
-    release = live(portal)
+    release = portal.live()
     assert portal.run("stop", "production").code == 0
     assert sorted(portal.containers()) == ["postgres-1", "redis-1"]
     ended = portal.run("start", "production")
@@ -183,7 +194,7 @@ def _until_served(portal: Released, release: str) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
-            if live(portal) == release:
+            if portal.live() == release:
                 return
         except (httpx.HTTPError, ValueError, KeyError):
             pass

@@ -60,7 +60,7 @@ async def wait_healthy(instance: Instance, service: Service, scene: Scene) -> fl
             break
         await scene.clock.sleep(poll)
         poll = min(_LONGEST_POLL, poll * 1.5)
-    wrote = (await scene.engine.log(instance, 20)).splitlines()
+    wrote = [line.text for line in (await scene.engine.log(instance, 20)).lines]
     for line in wrote:
         scene.say(line)
     last = f"; it wrote last: {wrote[-1].strip()}" if wrote else ""

@@ -1,17 +1,24 @@
 """Start a release's instances of a service beside whatever runs, and wait until they are healthy.
 
+They get the flags that are set; one that was started with others is not taken for them.
+
 No instance gets a request before its health has passed: traffic is moved by `switch`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gonogo.actions._health import healthy, wait_healthy
 from gonogo.model.evidence import Finding, passed
+from gonogo.model.flag import variant
 from gonogo.model.plan import Operation
 from gonogo.ports import Action, Scene
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +46,11 @@ class Launch:
         service = scene.service(settings.service, release)
         if release is None or service is None:
             return passed("that release has none")
+        flags = variant(settings.service, await scene.flags.all())
         there = [
-            instance
-            for instance in await scene.engine.observe()
-            if (instance.service, instance.release) == (settings.service, release.id)
+            one
+            for one in await scene.engine.observe()
+            if (one.service, one.release, one.variant) == (settings.service, release.id, flags.id)
         ]
         if {one.number for one in there} != set(range(1, service.instances + 1)):
             return None
@@ -55,15 +63,34 @@ class Launch:
         release = scene.which(settings.release)
         service = scene.service(settings.service, release)
         assert release is not None and service is not None
-        slowest, addresses = 0.0, []
-        for number in range(1, service.instances + 1):
-            instance = await scene.engine.launch(settings.service, release, number)
-            slowest = max(slowest, await wait_healthy(instance, service, scene))
-            addresses.append(instance.address)
+        flags = variant(settings.service, await scene.flags.all())
+
+        async def start(number: int) -> tuple[float, str]:
+            instance = await scene.engine.launch(settings.service, release, number, flags)
+            return await wait_healthy(instance, service, scene), instance.address
+
+        started: list[tuple[float, str]] = []
+        for batch in batched(range(1, service.instances + 1), service.batch):
+            started += await _all(map(start, batch))
         return passed(
-            f"{settings.service} of {release.id} healthy in {slowest:.1f} s",
-            where=", ".join(filter(None, addresses)),
+            f"{settings.service} of {release.id} healthy in {max(started)[0]:.1f} s",
+            where=", ".join(address for _, address in started if address),
         )
+
+
+async def _all(starts: Iterable[Awaitable[T]]) -> list[T]:
+    """Their answers; the first failure only after all have ended, so that none goes on unseen."""
+    ended = await asyncio.gather(*starts, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in ended if not isinstance(one, BaseException)]
+
+
+def batched(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """The numbers in groups of a size; the last may be smaller."""
+    for first in range(0, len(numbers), size):
+        yield numbers[first : first + size]
 
 
 ACTION: Action[Settings] = Launch()

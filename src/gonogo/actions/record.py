@@ -10,6 +10,7 @@ from gonogo.model.evidence import Finding, passed
 from gonogo.model.plain import plain
 from gonogo.model.plan import Operation
 from gonogo.model.release import Manifest
+from gonogo.model.secret import Secret
 from gonogo.model.target import copy_before
 from gonogo.ports import Action, Scene
 
@@ -59,14 +60,25 @@ async def _manifest(scene: Scene) -> Manifest:
     before = kept.get(scene.release.id)
     at = datetime.fromtimestamp(scene.clock.now(), UTC)
     database = scene.database
-    copies = [one.name for one in await database.copies()] if database else []
+    copies = {one.name: one.fingerprint for one in await database.copies()} if database else {}
     mine = copy_before(scene.release.id)
+    given, key = scene.values.application(), await scene.target.key()
+    traffic = await scene.proxy.observe()
     return Manifest(
         release=scene.release,
         run=scene.run,
         by=scene.by,
         at=at.isoformat(timespec="seconds"),
         configuration=plain(scene.configuration),
+        variables={name: value for name, value in given.items() if isinstance(value, str)},
+        secrets={
+            name: value.keyed_hash(key)
+            for name, value in given.items()
+            if isinstance(value, Secret)
+        },
+        contents=dict(await scene.workshop.contents(scene.release.id)),
+        traffic={service: list(addresses) for service, addresses in traffic.items()},
+        schema_before=copies.get(mine, ""),
         schema=await database.fingerprint() if database else "",
         database_copy=mine if mine in copies else "",
         good=bool(before and before.good),

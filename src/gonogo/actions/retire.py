@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gonogo.model.duration import seconds
 from gonogo.model.errors import PermanentError
 from gonogo.model.evidence import Finding, passed
+from gonogo.model.flag import variant
 from gonogo.model.plan import Operation
 from gonogo.model.target import Instance
 from gonogo.ports import Action, Scene
@@ -16,7 +17,10 @@ from gonogo.ports import Action, Scene
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """service: which. release: new, previous, others (everything that is not new) or every."""
+    """service: which. release: new, previous, others or every.
+
+    others are those that are not new, or were started with other flags than are set now.
+    """
 
     service: str
     release: str = "others"
@@ -58,7 +62,9 @@ async def _instances(settings: Settings, scene: Scene) -> list[Instance]:
     if settings.release == "every":
         return there
     if settings.release == "others":
-        return [one for one in there if scene.release and one.release != scene.release.id]
+        flags = variant(settings.service, await scene.flags.all()).id
+        new = scene.release
+        return [one for one in there if new and (one.release, one.variant) != (new.id, flags)]
     release = scene.which(settings.release)
     return [one for one in there if release and one.release == release.id]
 

@@ -9,6 +9,7 @@ from gonogo.actions._health import answer
 from gonogo.model.configuration import Service
 from gonogo.model.errors import PermanentError, TemporaryError
 from gonogo.model.evidence import Finding, passed
+from gonogo.model.flag import variant
 from gonogo.model.plan import Operation
 from gonogo.model.release import Release
 from gonogo.ports import Action, Scene
@@ -73,12 +74,15 @@ def _port(settings: Settings, scene: Scene) -> int | None:
 
 
 async def _addresses(settings: Settings, scene: Scene) -> list[str]:
-    release = _release(settings, scene)
+    """Of the instances with the flags that are set; none for nobody."""
+    release, name = _release(settings, scene), settings.service
+    if release is None:
+        return []
+    wanted = (name, release.id, variant(name, await scene.flags.all()).id, "running")
     return [
         one.address
         for one in await scene.engine.observe()
-        if release
-        and (one.service, one.release, one.state) == (settings.service, release.id, "running")
+        if (one.service, one.release, one.variant, one.state) == wanted
     ]
 
 
@@ -86,6 +90,8 @@ async def _serving(name: str, service: Service, release: Release, scene: Scene) 
     """Ask through the proxy which version answers: what serves counts, not what was set."""
     if not service.version:
         return ""
+    if await scene.proxy.maintenance():
+        return "; users get the maintenance page"
     for _ in range(20):
         if await _says(name, service, release, scene):
             return ", and it says so itself"
@@ -99,8 +105,8 @@ async def _serving(name: str, service: Service, release: Release, scene: Scene) 
 
 
 async def _says(name: str, service: Service, release: Release, scene: Scene) -> bool:
-    """Whether the service names the release, or has no path to ask."""
-    if not service.version:
+    """Whether the service names the release, or cannot be asked: no path, or maintenance."""
+    if not service.version or await scene.proxy.maintenance():
         return True
     status, body = await answer(f"{await scene.proxy.url(name)}{service.version}")
     return status == 200 and release.id in body

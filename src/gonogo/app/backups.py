@@ -112,7 +112,7 @@ async def _refuse_name(site: Site, name: str) -> None:
 
 async def _refuse_other_schema(site: Site, live: Manifest, copy: Copy) -> None:
     """The live release is started again on the copy, so it must be one it can run on."""
-    if copy.fingerprint in (live.schema, await _schema_now(with_configuration(site, live))):
+    if copy.fingerprint in (live.schema, await schema_now(with_configuration(site, live))):
         return
     environment = site.environment.name
     fitting = _backup(copy, await site.scene().target.manifests()).releases
@@ -125,7 +125,7 @@ async def _refuse_other_schema(site: Site, live: Manifest, copy: Copy) -> None:
     )
 
 
-async def _schema_now(site: Site) -> str:
+async def schema_now(site: Site) -> str:
     """The schema there is; none of a database that cannot be read."""
     try:
         return await _database(site).fingerprint()

@@ -12,12 +12,14 @@ import fcntl
 import json
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import IO, Any
 
+from gonogo.app.runs import unfinished
 from gonogo.core.perform import Bench
 from gonogo.core.run import Run
 from gonogo.model.errors import GonogoError, Refused
@@ -34,11 +36,37 @@ log = logging.getLogger("gonogo")
 BEAT = 30.0
 """Seconds between two signs of life in the lock on the target."""
 
+OUSTED_WITHIN = 10.0
+"""Seconds a process has to end by itself when an emergency takes its place."""
+
 TICK = 0.1
 """Seconds between two looks at the journal."""
 
 _RESERVED = 48 * 3600.0
 """Seconds a reservation is good for without a sign of life."""
+
+
+def oust(site: Site) -> None:
+    """End the process that owns this environment's data directory: an emergency does not wait.
+
+    Asked first, so that it ends the commands it runs; killed if it takes too long.
+    """
+    try:
+        body = json.loads((site.data / "worker.lock").read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        until = time.monotonic() + OUSTED_WITHIN
+        if worker_alive(body["worker"]):
+            try:
+                os.kill(body["pid"], number)
+            except PermissionError as error:
+                raise Refused(
+                    f"{owner(site)} belongs to another user, so it cannot be ended",
+                    next_step=f"end process {body['pid']} as that user, then type this again",
+                ) from error
+        while worker_alive(body["worker"]) and time.monotonic() < until:
+            time.sleep(TICK)
 
 
 @contextmanager
@@ -93,6 +121,8 @@ def interpreter(site: Site) -> Callable[[dict[str, Any], Durable], Any]:
     async def interpret(data: dict[str, Any], durable: Durable) -> dict[str, Any]:
         run = data["run"]
         try:
+            if ended := site.journal.find(run, "ended"):
+                return ended.body  # It was overtaken while nobody worked on it.
             plan = Plan.from_json(data)
             here = replace(site_of(plan), project=site.project, hiding=site.hiding)
             if plan.previous:
@@ -202,7 +232,8 @@ class Tenancy:
 
     async def _take(self, mode: Hold, epoch: int) -> None:
         """Take or renew the lock, and write down as which epoch."""
-        self._held = await self._scene.lock.take(self._holder(mode, epoch))
+        holder = self._holder(mode, epoch)
+        self._held = await self._scene.lock.take(holder, preempt=self._plan.preempt)
         self._journal.append(self._plan.run, "lock", {}, attempt=self._held.epoch)
 
     async def _note_overtaken(self) -> None:
@@ -210,6 +241,17 @@ class Tenancy:
         if other := self._scene.lock.overtaken:
             await self._scene.host.end_orphans(other.run)
             self._journal.append(self._plan.run, "overtaken", other.to_json())
+        if self._plan.preempt:
+            self._end_others()
+
+    def _end_others(self) -> None:
+        """Write down of every run that was under way here that nobody goes on with it."""
+        for run in unfinished(self._journal, clock().now()):
+            if run.id != self._plan.run:
+                said = f"{self._plan.run} of {self._plan.by} took the environment over"
+                next_step = f"gonogo show {self._plan.run}"
+                body = {"outcome": "overtaken", "headline": said, "next": next_step}
+                self._journal.append(run.id, "ended", body)
 
     async def fence(self) -> None:
         """Refused when another run has taken the environment over."""
@@ -237,6 +279,8 @@ class Tenancy:
             await self._scene.lock.take(self._holder(self._held.mode, self._held.epoch))
 
     async def _unchanged(self) -> None:
+        if self._plan.preempt:
+            return  # Whoever is overtaken may have come that far meanwhile.
         live = await self._scene.target.live()
         planned = self._plan.previous
         now, then = live.release.id if live else "", planned.release.id if planned else ""

@@ -17,6 +17,7 @@ EXIT_CODES = {
     "no-go": ExitCode.NO_GO,
     "rolled-back": ExitCode.ROLLED_BACK,
     "partial": ExitCode.PARTIAL,
+    "overtaken": ExitCode.PARTIAL,
     "refused": ExitCode.REFUSED,
     "waiting": ExitCode.WAITING,
     "interrupted": ExitCode.INTERRUPTED,
@@ -40,6 +41,7 @@ class RunView:
     holds: bool
     headline: str = ""
     waiting: str = ""
+    reason: str = ""
 
     @property
     def over(self) -> bool:
@@ -119,4 +121,5 @@ def _view(planned: Event, ended: dict[str, Any] | None) -> RunView:
         outcome=ended["outcome"] if ended else "",
         holds=any(phase["hold"] != "none" for phase in plan["phases"]),
         headline=ended.get("headline", "") if ended else "",
+        reason=plan.get("reason", ""),
     )

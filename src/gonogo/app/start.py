@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,11 +17,12 @@ from gonogo.hosts.git import find_commit
 from gonogo.model.duration import seconds
 from gonogo.model.errors import Refused
 from gonogo.model.plan import Plan
-from gonogo.model.release import Manifest, Release, way_back
+from gonogo.model.release import Manifest, Release, last_good, way_back
 from gonogo.wiring import PackageCatalogue, Site, clock, with_configuration
 
 _AS_CONFIGURED_TODAY = ("check", "cleanup")
-_ABOUT_WHAT_IS_LIVE = ("start", "stop", "backup", "restore", *_AS_CONFIGURED_TODAY)
+_WHILE_IT_RUNS = ("start", "stop", "backup", "restore", "flags", "maintenance")
+_ABOUT_WHAT_IS_LIVE = (*_WHILE_IT_RUNS, *_AS_CONFIGURED_TODAY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,21 @@ class State:
 
 def defaults(run: str, now: float) -> dict[str, Any]:
     """What a procedure may ask of the command line, as it is unless it is given."""
-    return {"all": False, "copy": "NAME", "name": run, "only": [], "safety": f"safety-{int(now)}"}
+    return {
+        "alarm": "",
+        "all": False,
+        "back": "",
+        "copy": "NAME",
+        "flag": "NAME",
+        "images": False,
+        "name": run,
+        "only": [],
+        "reason": "",
+        "restore": True,
+        "safety": f"safety-{int(now)}",
+        "state": "on",
+        "value": None,
+    }
 
 
 def person(named: str = "") -> str:
@@ -79,7 +94,7 @@ async def plan_run(site: Site, order: Order) -> Plan:
         previous=state.live,
         t_zero=order.at or now,
     )
-    return make_plan(
+    plan = make_plan(
         load_procedure(order.procedure, site.configuration.procedures),
         scene,
         PackageCatalogue(),
@@ -88,8 +103,10 @@ async def plan_run(site: Site, order: Order) -> Plan:
             by=person(order.by),
             machine=socket.gethostname(),
             options={**defaults(run, now), **order.options},
+            remedy=load_procedure("flags", site.configuration.procedures),
         ),
     )
+    return replace(plan, variables=dict(site.recorded))
 
 
 def _release(site: Site, order: Order, state: State) -> tuple[Release | None, Site]:
@@ -105,7 +122,10 @@ def _release(site: Site, order: Order, state: State) -> tuple[Release | None, Si
         live = state.live
         if order.procedure in _AS_CONFIGURED_TODAY:
             return (live.release if live else None), site
-        return (live.release, with_configuration(site, live)) if live else (None, site)
+        return (live.release, as_released(site, live)) if live else (None, site)
+    if order.procedure == "emergency":
+        target = _last_good(site, order, state)
+        return target.release, as_released(site, target)
     if order.procedure.startswith("rollback"):
         target = back_to(site, order, state)
         return target.release, with_configuration(site, target)
@@ -120,6 +140,26 @@ def _release(site: Site, order: Order, state: State) -> tuple[Release | None, Si
     if order.procedure in ("update", "migrate") and state.live is None:
         raise Refused("nothing was deployed yet", next_step=_type("deploy", site))
     return _new_release(site, order, state), site
+
+
+def _last_good(site: Site, order: Order, state: State) -> Manifest:
+    """What an emergency starts: the release that is named, else the newest good one."""
+    named = [one for one in state.kept if one.release.id == order.to]
+    found = named[0] if named else last_good(state.kept)
+    if found is None:
+        raise Refused("no release was verified yet", next_step=_type("deploy", site))
+    return found
+
+
+def as_released(site: Site, live: Manifest) -> Site:
+    """The site as it was configured for a release; what is no part of one is as it is today."""
+    then, now = with_configuration(site, live), site.environment
+    environment = replace(then.environment, flags=now.flags, maintenance_page=now.maintenance_page)
+    environments = {**then.configuration.environments, environment.name: environment}
+    configuration = replace(
+        then.configuration, environments=environments, channels=site.configuration.channels
+    )
+    return replace(then, configuration=configuration, environment=environment)
 
 
 def _new_release(site: Site, order: Order, state: State) -> Release:

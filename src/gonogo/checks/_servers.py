@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from gonogo.checks._judge import error, undecided
 from gonogo.checks._references import References
-from gonogo.model.errors import PermanentError
+from gonogo.model.errors import GonogoError, PermanentError
 from gonogo.model.evidence import Finding, failed
 from gonogo.model.redaction import MASK, Redactor
 from gonogo.ports import Scene
@@ -50,7 +50,9 @@ async def server_at(url: str, scene: Scene, within: float) -> Server | Finding:
         return error(missing.message, where=where)
     except ValueError:
         return not_an_address(where)
-    if problem:
+    if problem and (inside := await _inside(parts.hostname or "", scene)):
+        whole = _at(parts, inside)
+    elif problem:
         return replace(problem, where=where)
     return Server(where=where, url=whole, redactor=references.redactor())
 
@@ -62,6 +64,23 @@ def not_an_address(where: str) -> Finding:
         expected="scheme://user:password@host:port/name, percent-encoded",
         where=where,
     )
+
+
+async def _inside(host: str, scene: Scene) -> str:
+    """The address of a host that only the networks of the containers know; empty for others."""
+    if scene.inspector is None or not host or "." in host:
+        return ""
+    try:
+        return await scene.inspector.address(unquote(host))
+    except GonogoError:
+        return ""
+
+
+def _at(parts: SplitResult, host: str) -> str:
+    """The same URL with another host."""
+    user, at, place = parts.netloc.rpartition("@")
+    _, colon, port = place.partition(":")
+    return parts._replace(netloc=f"{user}{at}{host}{colon}{port}").geturl()
 
 
 async def _name_problem(parts: SplitResult, within: float) -> Finding | None:

@@ -30,9 +30,16 @@ LARGEST = 10_000_000
 
 LOOPBACK = "127.0.0.1"
 
+CLOSED = "X-Gonogo-Maintenance"
+"""The header by which the maintenance page is known."""
+
 
 class NoAnswer(Exception):
     """The server did not answer; the text says why in plain words."""
+
+
+class Closed(Exception):
+    """The maintenance page was the answer, so nothing was seen of the application."""
 
 
 class BadRequest(Exception):
@@ -138,7 +145,7 @@ def client() -> httpx.AsyncClient:
 async def send(
     client: httpx.AsyncClient, request: Request, references: References, within: float
 ) -> Answer:
-    """The answer, within that many seconds. Raises NoAnswer or BadRequest, and
+    """The answer, within that many seconds. Raises NoAnswer, Closed or BadRequest, and
     PermanentError for a missing variable.
     """
     import httpx
@@ -157,6 +164,8 @@ async def send(
         raise NoAnswer("redirected more than 20 times") from None
     except (httpx.HTTPError, ssl.SSLError, OSError) as error:
         raise NoAnswer(in_words(error)) from None
+    if answer.status == 503 and CLOSED in answer.headers:
+        raise Closed("not looked at: users get the maintenance page")
     for cookie in client.cookies.jar:
         references.hide(cookie.value or "")
     return answer

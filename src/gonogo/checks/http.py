@@ -81,6 +81,8 @@ class Http:
         except _web.NoAnswer as problem:
             said = references.redactor().text(str(problem))
             return failed(said, expected=", ".join(settings.expect), where=where)
+        except _web.Closed as problem:
+            return Finding(verdict=Verdict.SKIP, found=str(problem), where=where)
         except _web.BadRequest as problem:
             return error(str(problem), where=where)
         except PermanentError as problem:

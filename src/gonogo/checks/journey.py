@@ -131,6 +131,8 @@ class Journey:
                     legs.append(await _go(client, request, where, references, settings))
                     if legs[-1].verdict is not Verdict.PASS:
                         break
+        except _web.Closed as problem:
+            return Finding(verdict=Verdict.SKIP, found=str(problem))
         except PermanentError as problem:
             return error(problem.message, excerpt="\n".join(leg.line for leg in legs))
         return _finding(settings, legs, references)

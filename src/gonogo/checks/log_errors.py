@@ -16,17 +16,10 @@ from gonogo.checks._fisher import more_often
 from gonogo.checks._judge import excerpt, undecided
 from gonogo.checks._references import References
 from gonogo.model.evidence import Finding, Verdict, failed, passed
+from gonogo.model.log import ERRORS
 from gonogo.model.plan import Operation
 from gonogo.model.redaction import Redactor
 from gonogo.ports import Check, Scene
-
-PATTERNS = (
-    r"\b(?:ERROR|FATAL|CRITICAL|PANIC|EMERG)\b",
-    r'"(?:level|severity)"\s*:\s*"(?:error|fatal|critical)"',
-    r"level=(?:error|fatal|critical)\b",
-    r"^Traceback \(most recent call last\)",
-    r"\b[Uu]n(?:handled|caught) ",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +31,7 @@ class Settings:
     """
 
     services: tuple[str, ...] = ()
-    patterns: tuple[str, ...] = PATTERNS
+    patterns: tuple[str, ...] = ERRORS
     lines: int = 2000
     minimum: int = 50
     chance: float = 0.01
@@ -102,8 +95,8 @@ async def _read(settings: Settings, scene: Scene, release: str) -> _Seen:
     for instance in await scene.engine.observe():
         wanted = not settings.services or instance.service in settings.services
         if wanted and instance.release == release:
-            text = await scene.engine.log(instance, settings.lines)
-            lines += [line for line in text.splitlines() if line.strip()]
+            log = await scene.engine.log(instance, settings.lines)
+            lines += [line.text for line in log.lines if line.text.strip()]
     return _Seen(lines=len(lines), errors=[line for line in lines if pattern.search(line)])
 
 

@@ -1,4 +1,4 @@
-"""Whether the services run: enough instances, of the right release, none of another.
+"""Whether the services run: enough instances, of the right release, none of another, no restarts.
 
 Serves V1 beside `http`, and is all there is to see of a worker, which answers no requests.
 """
@@ -72,18 +72,25 @@ def _judged(wanted: dict[str, int], release: str, there: Sequence[Instance]) -> 
             rest = ", ".join(_shown(one) for one in own if one.state != "running") or "none there"
             short.append(f"{service}: {running} of {count} running ({rest})")
     others = [_shown(one) for one in there if one.release != release and one.state != "stopped"]
+    again = [_shown(one) for one in there if one.release == release and one.restarts]
     verdict, found = Verdict.PASS, f"{sum(wanted.values())} instances running"
     if short:
         verdict, found = Verdict.FAIL, "; ".join(short)
     elif others:
         verdict, found = Verdict.WARN, f"another release is still there: {', '.join(others)}"
+    elif again:
+        verdict, found = Verdict.WARN, f"ended and started again by itself: {', '.join(again)}"
     return Finding(
         verdict=verdict,
         found=found,
         expected=", ".join(f"{count} {service}" for service, count in wanted.items())
         + f" of release {release}",
         excerpt="\n".join(_shown(one) for one in there)[:2000],
-        facts={"instances": [{"name": one.name, "state": one.state} for one in there]},
+        facts={
+            "instances": [
+                {"name": one.name, "state": one.state, "restarts": one.restarts} for one in there
+            ]
+        },
     )
 
 

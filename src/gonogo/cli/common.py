@@ -27,6 +27,7 @@ By = Annotated[str, typer.Option("--by", help="Who you are; default GONOGO_PERSO
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Leave with exit code 6 where the run waits.")
 ]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the record.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Remove what is shown without asking.")]
 
 

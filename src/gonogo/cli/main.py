@@ -26,8 +26,12 @@ from gonogo.cli.common import (
     make_plan,
     open_site,
 )
+from gonogo.cli.emergency import emergency
+from gonogo.cli.flags import flags_app
 from gonogo.cli.journal import journal_app
+from gonogo.cli.maintenance import maintenance_app
 from gonogo.model.errors import BadConfiguration, ExitCode, GonogoError, Refused
+from gonogo.model.log import Level
 
 app = typer.Typer(
     name="gonogo",
@@ -38,7 +42,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(backup_app, name="backup", rich_help_panel=EVERYDAY)
+app.add_typer(flags_app, name="flags", rich_help_panel=EVERYDAY)
+app.add_typer(maintenance_app, name="maintenance", rich_help_panel=EVERYDAY)
 app.add_typer(journal_app, name="journal", rich_help_panel=ADMINISTRATION)
+
+app.command("emergency", rich_help_panel=RECOVERY)(emergency)
 
 Ref = Annotated[str, typer.Option("--ref", help="The git commit to release.")]
 At = Annotated[str, typer.Option("--at", help="When T-0 is: 2026-12-01T22:00 or +30m.")]
@@ -46,6 +54,8 @@ Run = Annotated[str, typer.Argument(help="The run: its id, the beginning of it, 
 
 COMMANDS = {
     "backup": "backup create",
+    "flags": "flags set NAME VALUE",
+    "maintenance": "maintenance on",
     "restore": "backup restore NAME",
     "rollback-database": "rollback --database restore",
 }
@@ -72,16 +82,19 @@ def init(
     force: Annotated[bool, typer.Option(help="Replace the file that is there.")] = False,
 ) -> None:
     """Write a first gonogo.yml from what lies in this folder."""
-    from gonogo.config.init import propose
+    from gonogo.config.init import from_compose, propose
 
     path = Path("gonogo.yml")
     if path.exists() and not force:
         raise Refused("there is a gonogo.yml already", next_step="gonogo init --force replaces it")
     path.write_text(propose(Path.cwd()))
     typer.echo(path.read_text())
-    ready = "\n    services:" in path.read_text()
-    next_step = "gonogo plan deploy" if ready else "complete `services`, then: gonogo plan deploy"
-    typer.echo(f"Wrote gonogo.yml. Nothing else was touched. Next: {next_step}")
+    steps = ["gonogo plan deploy"]
+    if found := from_compose(Path.cwd()):
+        steps = [*found.notes, "git add gonogo.yml && git commit", "gonogo check", *steps]
+    elif "\n    services:" not in path.read_text():
+        steps = ["complete `services`", *steps]
+    typer.echo(f"Wrote gonogo.yml. Nothing else was touched. Next: {', then: '.join(steps)}")
 
 
 @app.command(rich_help_panel=EVERYDAY)
@@ -170,16 +183,32 @@ def logs(
     environment: Annotated[
         str | None, typer.Option("--environment", "-e", help="Which environment.")
     ] = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of each.")] = 50,
+    lines: Annotated[
+        int | None,
+        typer.Option("--lines", "-n", help="How many of each; default 50, all with --since."),
+    ] = None,
+    since: Annotated[str, typer.Option(help="Only what is not older: 10m, 2h.")] = "",
+    level: Annotated[
+        Level | None, typer.Option(case_sensitive=False, help="Only lines that bad, or worse.")
+    ] = None,
     grep: Annotated[str, typer.Option(help="Only lines with this regular expression.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="A JSON object for each line.")] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Count errors, before and after the live release.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="A JSON object for each line; with --summary, one.")
+    ] = False,
 ) -> None:
     """The last lines that the services wrote."""
-    from gonogo.cli.show import show_logs
+    from gonogo.cli.logs import show_logs, show_summary, wanted
 
     site = open_site(environment)
-    show_logs(site, service, lines=lines, grep=grep, follow=follow, json=json)
+    asked = wanted(site, service, lines=lines, grep=grep, level=level, since=since)
+    if summary:
+        show_summary(site, service, json=json)
+    else:
+        show_logs(site, asked, follow=follow, json=json)
 
 
 @app.command(rich_help_panel=EVERYDAY)
@@ -207,20 +236,32 @@ def rollback(
     confirm: Annotated[
         str, typer.Option(help="The name of the copy to restore; what came later is lost.")
     ] = "",
+    images: Annotated[
+        bool, typer.Option("--images", help="Build nothing: only what is still there.")
+    ] = False,
     json: Json = False,
     by: By = "",
 ) -> None:
     """Go back to an earlier release."""
+    options: dict[str, object] = {"images": images}
     if not database:
-        carry_out("rollback", open_site(environment), to=to, json=json, by=by)
+        carry_out("rollback", open_site(environment), to=to, json=json, by=by, options=options)
         return
     if database != "restore":
         raise Refused(f"--database {database} is not known", next_step="--database restore")
     from gonogo.app.answer import confirm_copy
 
     site = open_site(environment)
-    options = confirm_copy(site, confirm, to)
+    options |= confirm_copy(site, confirm, to)
     carry_out("rollback-database", site, to=to, json=json, by=by, options=options)
+
+
+@app.command(rich_help_panel=RECOVERY)
+def doctor(environment: Environment = None, json: Json = False) -> None:
+    """Look for what is wrong, with the next command for each; changes nothing."""
+    from gonogo.cli.doctor import show_doctor
+
+    raise typer.Exit(show_doctor(open_site(environment), console(), json=json))
 
 
 @app.command(rich_help_panel=RECOVERY)

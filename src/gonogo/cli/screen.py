@@ -39,6 +39,7 @@ _OUTCOMES = {
     "failed": "[red]Failed.[/]",
     "aborted": "[yellow]Aborted.[/]",
     "partial": "[red]Partly undone.[/]",
+    "overtaken": "[red]Overtaken.[/]",
 }
 
 
@@ -51,6 +52,7 @@ class Screen:
         self._quiet = quiet
         self._steps = {step.id: step for step in plan.steps()}
         self._steps |= {step.undo.id: step.undo for step in plan.steps() if step.undo}
+        self._steps |= {step.id: step for step in plan.remedy}
         self._verdicts: Counter[str] = Counter()
         self._phase = ""
         self._began = 0.0
@@ -59,10 +61,11 @@ class Screen:
     def header(self) -> None:
         """What is about to happen, and what if it goes wrong."""
         release = self._plan.release.label if self._plan.release else "no release"
+        why = f" · {self._plan.reason}" if self._plan.reason else ""
         self._say(
             f"[bold]{escape(self._plan.app)} → {self._plan.environment}[/] · "
             f"{escape(self._plan.title)} · {escape(release)} · "
-            f"by {escape(self._plan.by)}"
+            f"by {escape(self._plan.by)}{escape(why)}"
         )
         self._say(f"[dim]run {self._plan.run}[/]")
         if again := released_again(self._plan):
@@ -191,7 +194,8 @@ def goes_wrong(plan: Plan) -> str:
     losing = [step.id for step in undoable if step.undo and step.undo.loses_data]
     back = plan.previous.release.id if plan.previous else "nothing live, as before"
     asks = f"; undoing {', '.join(losing)} loses data, so it asks first" if losing else ""
-    return f"back to {back}{asks or ', no data lost'}."
+    remedy = f"; on a no-go first: {plan.on_no_go}" if plan.remedy else ""
+    return f"back to {back}{asks or ', no data lost'}{remedy}."
 
 
 def released_again(plan: Plan) -> str:
@@ -215,6 +219,10 @@ def plan_lines(plan: Plan) -> list[str]:
         when = "" if phase.at is None else f" at T{phase.at:+.0f}s"
         text.append(f"{phase.title} ({phase.id}){when} · lock: {phase.hold}")
         for step in phase.steps:
+            text += _step_lines(step)
+    if plan.remedy:
+        text.append(f"On a no-go, instead of undoing: {plan.on_no_go}")
+        for step in plan.remedy:
             text += _step_lines(step)
     if plan.not_configured:
         text.append(

@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from gonogo.app.drive import TICK, Keeper, interpreter, owned, owner
+from gonogo.app.drive import TICK, Keeper, interpreter, oust, owned, owner
 from gonogo.app.runs import EXIT_CODES, unfinished, waiting_for
 from gonogo.app.start import person
 from gonogo.cli.screen import Screen, as_json
@@ -45,11 +45,13 @@ def begin(site: Site, plan: Plan, console: Console, *, json: bool, wait: bool = 
         _keep_plan(site, plan)
         return _work(site, plan, console, json=json, wait=wait)
     if owner(site).startswith(SERVICE):
-        _refuse_unfinished(site)
+        _refuse_unfinished(site, plan)
         _keep_plan(site, plan)
         return _follow(site, plan, console, json=json, wait=wait)
+    if plan.preempt:
+        oust(site)
     with owned(site, f"gonogo {plan.procedure} by {plan.by}"):
-        _refuse_unfinished(site)
+        _refuse_unfinished(site, plan)
         _keep_plan(site, plan)
         return _work(site, plan, console, json=json, wait=wait)
 
@@ -65,7 +67,10 @@ def go_on(site: Site, run: str, console: Console, *, json: bool, wait: bool = Tr
         return _work(site, plan, console, json=json, wait=wait)
 
 
-def _refuse_unfinished(site: Site) -> None:
+def _refuse_unfinished(site: Site, plan: Plan) -> None:
+    """One run after the other; only an emergency takes the place of one that is not over."""
+    if plan.preempt:
+        return
     for run in unfinished(site.journal, clock().now()):
         state = f"waits for {run.waiting}" if run.waiting else "was interrupted"
         pending = waiting_for(site.journal.events(run.id), clock().now())

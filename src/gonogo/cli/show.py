@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -60,6 +59,8 @@ def show_status(site: Site, *, json: bool) -> None:
     if copy := facts["copy"]:
         seen = f"{age(copy['at'])} old, {checked(copy['verified'])}"
         text.append(f"  copy      {copy['name']}, {seen}")
+    if facts["maintenance"]:
+        text.append(f"  maintenance {facts['maintenance']}; gonogo maintenance off ends it")
     if facts["lock"]:
         text.append(f"  lock      {facts['lock']}")
     for run in facts["runs"]:
@@ -86,6 +87,7 @@ async def _status(site: Site) -> dict[str, Any]:
         "instances": [_instance(one) for one in await scene.engine.observe()],
         "traffic": {name: list(to) for name, to in (await scene.proxy.observe()).items()},
         "ports": {name: one.port for name, one in site.environment.services.items() if one.port},
+        "maintenance": await scene.proxy.maintenance(),
         "lock": f"{holder.mode} by run {holder.run} of {holder.person} on {holder.machine} since "
         + time.strftime("%H:%M:%S", time.localtime(holder.since))
         if holder
@@ -110,61 +112,6 @@ def _instance(one: Instance) -> dict[str, Any]:
         "address": one.address,
         "detail": one.detail,
     }
-
-
-def show_logs(
-    site: Site, service: str | None, *, lines: int, grep: str, follow: bool, json: bool
-) -> None:
-    """Last lines of the instances, each with its name in front."""
-    if service and service not in site.environment.services:
-        known = ", ".join(site.environment.services)
-        raise Refused(f"there is no service {service!r}", next_step=f"one of: {known}")
-    try:
-        pattern = re.compile(grep)
-    except re.error as error:
-        raise Refused(f"not a regular expression: {grep!r} ({error})") from error
-    shown: dict[str, list[str]] = {}
-    while True:
-        for name, text in _run(_logs(site, service, lines)).items():
-            fresh = _new_lines(shown.get(name, []), text.splitlines())
-            shown[name] = text.splitlines()
-            for line in fresh:
-                if pattern.search(line):
-                    typer.echo(_log_line(name, site.redactor.text(line), json))
-        if not follow:
-            if not any(shown.values()):
-                typer.echo(f"{', '.join(shown) or 'No service'}: wrote nothing", err=True)
-            return
-        time.sleep(TICK)
-
-
-def _log_line(name: str, line: str, json: bool) -> str:
-    from json import dumps
-
-    return dumps({"instance": name, "line": line}) if json else f"{name} | {line}"
-
-
-async def _logs(site: Site, service: str | None, lines: int) -> dict[str, str]:
-    """What each instance wrote. One of an earlier release may show what that one's files had."""
-    scene = site.scene()
-    there = list(await scene.engine.observe())
-    running = {one.service for one in there}
-    there += [one for one in await scene.engine.retired() if one.service not in running]
-    there = [one for one in there if service in (None, one.service)]
-    releases = {one.release for one in there}
-    for manifest in await scene.target.manifests():
-        if manifest.release.id in releases:
-            site.hide(manifest)
-    return {one.name: await scene.engine.log(one, lines) for one in there}
-
-
-def _new_lines(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
-    """The lines at the end of now that were not in before (both are windows of one log)."""
-    for start in range(len(before) + 1):
-        overlap = before[start:]
-        if list(now[: len(overlap)]) == list(overlap):
-            return now[len(overlap) :]
-    return now
 
 
 def show_runs(site: Site, *, number: int, json: bool) -> None:
@@ -218,7 +165,8 @@ def show_run(
 
 
 def _show_events(site: Site, run: RunView, events: Sequence[Event]) -> None:
-    typer.echo(f"{run.id} · {run.procedure} · release {run.release or '-'} · by {run.by}")
+    why = f" · {run.reason}" if run.reason else ""
+    typer.echo(f"{run.id} · {run.procedure} · release {run.release or '-'} · by {run.by}{why}")
     _show_lines(events)
     pending = waiting_for(events, clock().now()) if not run.over else None
     if pending and pending.body["for"] == "sign-off":

@@ -1,7 +1,8 @@
 """Proposes a first `gonogo.yml` of at most 15 lines from what lies in a repository.
 
-Only what can be derived is written as configuration, for the local engine; what was found but is
-not used is named in a comment, so that nobody believes that it is looked after.
+A team's compose file is what it releases with; without one the local engine is proposed. Only what
+can be derived is written as configuration; what was found but is not used is named in a comment, so
+that nobody believes that it is looked after.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from gonogo.config.init_compose import Proposal, compose_file, propose_compose
+from gonogo.engines._compose import DEFAULT_FILES
+
 MAX_LINES = 15
-_COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _LARGEST = 1_000_000
 
 
 def propose(folder: Path) -> str:
-    """The text of a gonogo.yml that load() accepts."""
+    """The text of a gonogo.yml that load() accepts. BadConfiguration for a broken compose file."""
     name = re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-")[:40].strip("-")
     app = name if re.fullmatch("[a-z][a-z0-9-]*", name) else "app"
+    if found := from_compose(folder):
+        return "\n".join([f"app: {app}", "", "environments:", *found.lines]) + "\n"
     services, build = _commands(folder)
     unused = _unused(folder)
     lines = [f"app: {app}", "", "environments:", "  development:", "    engine: local"]
@@ -33,6 +38,12 @@ def propose(folder: Path) -> str:
     if unused:
         lines.append(f"# Found, not used yet: {', '.join(unused)}.")
     return "\n".join(lines) + "\n"
+
+
+def from_compose(folder: Path) -> Proposal | None:
+    """What the folder's compose file gives; None without one, or when it has nothing to release."""
+    path = compose_file(folder)
+    return propose_compose(path, MAX_LINES - 3) if path else None
 
 
 def _service_lines(services: dict[str, list[str] | str], room: int) -> list[str]:
@@ -104,7 +115,7 @@ def _python(folder: Path) -> dict[str, list[str] | str]:
 
 def _unused(folder: Path) -> list[str]:
     """What is there and would be used if there were an engine or a migrator for it."""
-    names = [*_COMPOSE, "Dockerfile", "prisma/schema.prisma", "alembic.ini", ".env.example"]
+    names = [*DEFAULT_FILES, "Dockerfile", "prisma/schema.prisma", "alembic.ini", ".env.example"]
     found = [name for name in names if (folder / name).is_file()]
     if (folder / ".env").is_file() and ".env.example" in found:
         found.remove(".env.example")

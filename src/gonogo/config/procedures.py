@@ -46,6 +46,7 @@ def build(data: Mapping[str, Any]) -> Procedure:
         name=data["procedure"],
         title=data.get("title", data["procedure"]),
         phases=tuple(_phase(phase) for phase in data["phases"]),
+        preempt=data.get("preempt", False),
     )
 
 

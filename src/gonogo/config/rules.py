@@ -90,7 +90,13 @@ def _simple_fields(shapes: Shapes) -> None:
         (model.Service, "health"): Either([path, Nothing()]),
         (model.Service, "version"): Either([path, Nothing()]),
         (model.Service, "instances"): Number(1, 100),
+        (model.Service, "batch"): Number(1, 100),
         (model.Service, "environment"): MapOf(Word(), **variables),
+        (model.Environment, "flags"): MapOf(shapes.record(model.Flag), **variables),
+        (model.Environment, "on_no_go"): Text(
+            rf"rollback|ask|disable {VARIABLE}", "rollback, ask or `disable FLAG`"
+        ),
+        (model.Flag, "off"): Word(),
         (model.Database, "sqlite"): Text(words="the path of a file", judge=_sqlite),
         (model.Database, "postgres"): Text(
             r"postgres(ql)?://\S+|.*\$\{.*", "an address such as postgresql://user@host/name"
@@ -139,11 +145,15 @@ def _watch(node: Node, values: dict[str, Any], report: Report) -> None:
     elif seconds(every) > seconds(length):
         key = "every" if "every" in values else "length"
         report.add(node.at(key).place, f"`every` ({every}) is longer than `length` ({length})")
+    if values.get("source") == "access_log" and not values.get("log"):
+        report.add(node.at("source").place, "the source access_log needs `log`, the file to read")
 
 
 def _environment(node: Node, values: dict[str, Any], report: Report) -> None:
     _distinct_ports(node, values.get("services", {}), report)
     _fitting_database(node, values, report)
+    _flags(node, values, report)
+    _page(node, values, report)
     if "services" in values and "local" in values.get("engine", {"local": {}}):
         for name, service in values["services"].items():
             given = node.at("services", name)
@@ -172,6 +182,36 @@ def _fitting_database(node: Node, values: dict[str, Any], report: Report) -> Non
         if wanted and not getattr(database, wanted):
             said = f"the {engine} engine copies only `{wanted}` databases so far"
             report.add(node.at("database").place, said)
+
+
+def _page(node: Node, values: dict[str, Any], report: Report) -> None:
+    """Nobody would see the page where the proxy cannot send it."""
+    engine = values.get("engine", {"local": {}})
+    traefik = "local" in engine or engine.get("compose", {}).get("proxy") == "traefik"
+    if values.get("maintenance_page") and traefik:
+        said = "`maintenance_page`: Traefik cannot send a page; HAProxy and nginx (compose) can"
+        report.add(node.at("maintenance_page").place, said)
+
+
+def _flags(node: Node, values: dict[str, Any], report: Report) -> None:
+    """The services of flags are there, and so is the flag that a no-go disables."""
+    flags = values.get("flags", {})
+    for name, flag in flags.items():
+        for number, service in enumerate(flag.services):
+            if service not in values.get("services", {}):
+                near = report.suggest(service, values.get("services", {}))
+                place = node.at("flags", name, "services", number).place
+                report.add(place, f"there is no service `{clip(service)}`{near}")
+    _, _, wanted = values.get("on_no_go", "").partition(" ")
+    if not wanted:
+        return
+    place = node.at("on_no_go").place
+    if wanted not in flags:
+        near = report.suggest(wanted, flags)
+        report.add(place, f"there is no flag `{clip(wanted)}` under `flags`{near}")
+    elif flags[wanted].build:
+        said = f"`{clip(wanted)}` goes into the build, so it cannot be disabled while it runs"
+        report.add(place, said)
 
 
 def _distinct_ports(node: Node, services: dict[str, model.Service], report: Report) -> None:

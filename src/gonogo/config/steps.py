@@ -17,6 +17,7 @@ from gonogo.config.shape import (
     Anything,
     Choice,
     Either,
+    Flag,
     Json,
     ListOf,
     MapOf,
@@ -129,7 +130,12 @@ class ProceduresShape:
             rule=_phase,
         )
         whole = Keys(
-            lambda: {"procedure": Text(), "title": Text(), "phases": ListOf(phase)},
+            lambda: {
+                "procedure": Text(),
+                "title": Text(),
+                "preempt": Flag(),
+                "phases": ListOf(phase),
+            },
             required=["phases"],
             rule=_distinct_ids,
         )

@@ -39,16 +39,20 @@ class EnvironmentValues:
         project: Path,
         *,
         release: str = "",
+        recorded: Mapping[str, str] | None = None,
         process: Mapping[str, str] | None = None,
         more: Iterable[str] = (),
         learn: Callable[[Iterable[str]], None] = lambda secrets: None,
     ) -> None:
-        """more: texts outside the environment with references of their own, such as channels.
+        """recorded: plain values of an earlier release, which win over today's.
+
+        more: texts outside the environment with references of their own, such as channels.
 
         learn hears every secret before it is given out.
         """
         self._environment = environment
         self._project = project
+        self._recorded = recorded or {}
         self._process = os.environ if process is None else process
         self._facts = {
             "url": environment.url,
@@ -90,8 +94,10 @@ class EnvironmentValues:
         return value
 
     def _found(self, name: str) -> str | None:
-        value = self._process.get(name)
-        return self._files.get(name) if value is None else value
+        for place in (self._recorded, self._process, self._files):
+            if (value := place.get(name)) is not None:
+                return value
+        return None
 
     @cached_property
     def _files(self) -> dict[str, str]:
@@ -105,8 +111,13 @@ class EnvironmentValues:
         names = {**self._files, **self._environment.variables}
         return {name: Secret(value) for name in names if (value := self.get(name)) is not None}
 
-    def application(self) -> Mapping[str, str | Secret]:
-        """What every command of the application gets: the variables and `environment`."""
+    def application(self, flags: Mapping[str, str] | None = None) -> Mapping[str, str | Secret]:
+        """What every command of the application gets: the variables and `environment`.
+
+        flags are variables that win over all others.
+        """
+        if flags:
+            return {**self._with(flags).application(), **flags}
         given: dict[str, str | Secret] = {
             name: value.reveal() if self.plain(name) else value
             for name, value in self.variables().items()
@@ -116,6 +127,18 @@ class EnvironmentValues:
             hidden = any(not self.plain(one) for one in references(text))
             given[name] = Secret(value) if hidden else value
         return given
+
+    def _with(self, flags: Mapping[str, str]) -> EnvironmentValues:
+        """The same with variables that win over all others."""
+        return EnvironmentValues(
+            self._environment,
+            self._project,
+            release=self._facts["release"],
+            recorded={**self._recorded, **flags},
+            process=self._process,
+            more=self._more,
+            learn=self._learn,
+        )
 
     def facts(self) -> Mapping[str, str]:
         """What `$url`, `$release`, `$environment` and `$project` stand for."""
@@ -143,8 +166,9 @@ class EnvironmentValues:
         }
 
     def plain(self, name: str) -> bool:
-        """Whether a value may be seen: by its type, or as a setting of Compose itself."""
-        if name.startswith("COMPOSE_") and name not in self._declared:
+        """Whether a value may be seen: by its type, as a flag, or as one of Compose's own."""
+        ours = name.startswith("COMPOSE_") or name in self._environment.flags
+        if ours and name not in self._declared:
             return True
         type_, options = self._declared.get(name, ("", {}))
         if type_ == "equals":

@@ -15,15 +15,22 @@ from gonogo.model.procedure import Kind, Phase, Procedure, Step
 from gonogo.model.reference import needed
 from gonogo.ports import Catalogue, Scene
 
+EVERYONE = "everyone"
+"""What a step notifies to tell all channels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
-    """Who plans what, where: everything in a plan that is neither configuration nor release."""
+    """Who plans what, where: everything in a plan that is neither configuration nor release.
+
+    remedy turns a flag: what `on_no_go: disable FLAG` does.
+    """
 
     run: str
     by: str
     machine: str
     options: Mapping[str, Any] | None = None
+    remedy: Procedure | None = None
 
 
 def make_plan(
@@ -48,8 +55,26 @@ def make_plan(
         phases=tuple(phase for phase in phases if phase.steps),
         t_zero=scene.t_zero,
         on_no_go=scene.environment.on_no_go,
+        remedy=_remedy(scene, catalogue, circumstances),
+        reason=str((circumstances.options or {}).get("reason", "")),
+        preempt=procedure.preempt,
         not_configured=tuple(planner.not_configured),
     )
+
+
+def _remedy(
+    scene: Scene, catalogue: Catalogue, circumstances: Circumstances
+) -> tuple[PlanStep, ...]:
+    """The steps that turn a flag off, under ids of their own. They are not undone."""
+    _, _, flag = scene.environment.on_no_go.partition(" ")
+    if not flag or circumstances.remedy is None:
+        return ()
+    off = scene.environment.flags[flag].off
+    options = {"flag": flag, "value": off, "reason": f"no-go of {circumstances.run}"}
+    planner = _Planner(scene, catalogue, replace(circumstances, options=options))
+    phases = [planner.phase(phase) for phase in circumstances.remedy.phases]
+    steps = [step for phase in phases for step in phase.steps]
+    return tuple(replace(step, id=f"no-go:{step.id}", undo=None) for step in steps)
 
 
 class _Planner:
@@ -80,8 +105,14 @@ class _Planner:
         if step.when and not evaluate(parse(step.when), self._facts):
             return self._left_out(step)
         undo = step.undo and replace(step.undo, settings=self._with_options(step.undo.settings))
-        step = replace(step, settings=self._with_options(step.settings), undo=undo)
-        makers = {Kind.WATCH: self._watch, Kind.DO: self._actions, Kind.CHECK: self._check}
+        title = self._with_options({"title": step.title})["title"]
+        step = replace(step, title=title, settings=self._with_options(step.settings), undo=undo)
+        makers = {
+            Kind.WATCH: self._watch,
+            Kind.DO: self._actions,
+            Kind.CHECK: self._check,
+            Kind.NOTIFY: self._notify,
+        }
         return makers.get(step.kind, self._bare)(step)
 
     def _left_out(self, step: Step) -> list[PlanStep]:
@@ -90,6 +121,16 @@ class _Planner:
             self.not_configured.append(step.id)
             return []
         return [self._plain(step, skip=f"only when {step.when}")]
+
+    def _notify(self, step: Step) -> list[PlanStep]:
+        """`everyone` is every channel there is."""
+        channels = self._scene.configuration.channels
+        if step.use != EVERYONE or EVERYONE in channels:
+            return self._bare(step)
+        if not channels:
+            return [self._plain(step, skip="gonogo.yml has no channels, so nobody is told")]
+        plain = self._plain(step)
+        return [replace(plain, id=f"{step.id}:{name}", use=name) for name in channels]
 
     def _bare(self, step: Step) -> list[PlanStep]:
         return [self._plain(step)]

@@ -36,6 +36,7 @@ class Run:
     """One run of a plan. hold takes the environment's lock in a mode (Hold.NONE gives it back).
 
     touched are the steps that may have done something, left the undo steps that were not done.
+    remedied: the plan's remedy was done instead of undoing.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class Run:
     hold: Take
     touched: list[PlanStep] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    remedied: bool = False
 
     async def interpret(self) -> dict[str, Any]:
         """Walk the plan to its end and return the outcome. Never raises for what a step found."""
@@ -197,11 +199,29 @@ class Run:
         undos = [step.undo for step in reversed(self.touched) if step.undo]
         if not undos:
             return trouble.kind
+        if trouble.kind == "no-go" and await self._remedied():
+            self.remedied = True
+            return trouble.kind
         undone = await self._undo_all(undos) if await self._may_undo(trouble) else {}
         self.left = [undo.id for undo in undos if undone.get(undo.id) is None]
         if self.left:
             return "partial"
         return trouble.kind if set(undone.values()) == {Verdict.SKIP} else "rolled-back"
+
+    async def _remedied(self) -> bool:
+        """Whether the plan's remedy was done. If not, or if it was so already, undo instead."""
+        steps = self.plan.remedy
+        if not (steps and await self._hold_to_undo() and await self._needed(steps[0])):
+            return False
+        for step in steps:
+
+            async def act(step: PlanStep = step) -> dict[str, Any]:
+                return await perform(step, self.plan, self.bench, abortable=False)
+
+            finding = Finding.from_json(await self.durable.step(step.id, act))
+            if finding.verdict is not Verdict.PASS:
+                return False
+        return True
 
     async def _may_undo(self, trouble: Trouble) -> bool:
         """Whether nobody who is asked says no, and the environment is still this run's."""
@@ -277,9 +297,18 @@ class Run:
                 "next": trouble.next_step,
                 "trouble": trouble.kind,
             }
+        if self.remedied:
+            body |= {"next": self._stays()}
         if self.left:
             body |= {"left": self.left, "next": self._mend()}
         return self.bench.journal.append(self.plan.run, "ended", body).body
+
+    def _stays(self) -> str:
+        """What to type after a remedy: the release was neither undone nor verified."""
+        return (
+            f"the release stays, {self.plan.on_no_go.partition(' ')[2]} is off; look again: "
+            f"gonogo check {self.plan.environment}, or gonogo rollback {self.plan.environment}"
+        )
 
     def _mend(self) -> str:
         """What to type when something was not undone: what is right depends on what is there."""

@@ -20,8 +20,9 @@ DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-c
 _OVERRIDES = ("compose.override", "docker-compose.override")
 _SETTINGS = {"COMPOSE_IGNORE_ORPHANS": "1", "BUILDKIT_PROGRESS": "plain"}
 _QUICK = 60.0
+_RECENT = "10m"
 _EXCERPT = 15
-_LABELS = (file.SERVICE, file.RELEASE, file.NUMBER, file.PORT, file.GRACE)
+_LABELS = (file.SERVICE, file.RELEASE, file.NUMBER, file.VARIANT, file.PORT, file.GRACE)
 _LISTED = (
     "{"
     + ", ".join(
@@ -34,6 +35,8 @@ _LISTED = (
     + "}"
 )
 """The format of `docker ps`: one JSON object a line."""
+_STATE = '{"name": {{json .Name}}, "restarts": {{.RestartCount}}, "state": {{json .State}}}'
+"""The format of `docker inspect`."""
 
 
 def _silent(line: str) -> None:
@@ -43,7 +46,8 @@ def _silent(line: str) -> None:
 class Compose:
     """One compose project. files and profiles are the team's; project is the folder with them.
 
-    environment_of gives the variables for a release, with which the files are filled in. root is
+    environment_of gives the variables for a release, with which the files are filled in; flags may
+    be named that win over them. root is
     where the files that gonogo derives from them lie for the moment they are used.
     """
 
@@ -56,7 +60,7 @@ class Compose:
         root: Path,
         files: Sequence[str],
         profiles: Sequence[str],
-        environment_of: Callable[[str], Mapping[str, str | Secret]],
+        environment_of: Callable[..., Mapping[str, str | Secret]],
     ) -> None:
         self.name = name
         self.project = project
@@ -72,10 +76,22 @@ class Compose:
         """Run docker."""
         return await self._run(("docker", *arguments), {}, timeout, say)
 
-    async def model(self, folder: Path, release: str) -> file.Json:
-        """The team's files in a folder as one model, with the variables of a release put in."""
-        command = self._team(folder, "config", "--format", "json")
-        done = await self._run(command, self._environment_of(release), _QUICK, _silent)
+    async def model(
+        self,
+        folder: Path,
+        release: str,
+        flags: Mapping[str, str] | None = None,
+        *,
+        raw: bool = False,
+    ) -> file.Json:
+        """The team's files in a folder as one model, with the variables of a release put in.
+
+        raw: as they are written, without.
+        """
+        how = ("--no-interpolate",) if raw else ()
+        command = self._team(folder, "config", "--format", "json", *how)
+        environment = self.environment_of(release, flags)
+        done = await self._run(command, environment, _QUICK, _silent)
         if done.code != 0:
             raise failed("the compose files cannot be read", done)
         found: file.Json = json.loads(done.stdout)
@@ -104,9 +120,11 @@ class Compose:
         command = self._team(self.project, *arguments)
         return await self._run(command, self._environment_of(""), timeout, say)
 
-    def environment_of(self, release: str) -> Mapping[str, str | Secret]:
+    def environment_of(
+        self, release: str, flags: Mapping[str, str] | None = None
+    ) -> Mapping[str, str | Secret]:
         """The variables for a release."""
-        return self._environment_of(release)
+        return self._environment_of(release, flags)
 
     async def inspect(self, *filters: str) -> list[dict[str, Any]]:
         """What docker knows of the containers that fit."""
@@ -128,6 +146,51 @@ class Compose:
         if done.code != 0:
             raise failed("the containers cannot be listed", done)
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+    async def local(self) -> bool:
+        """Whether the engine runs on this machine."""
+        shown = ("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+        return (await self.docker(*shown)).stdout.startswith("unix://")
+
+    async def data_root(self) -> Path | None:
+        """Where docker keeps images and volumes; None when that is not on this machine."""
+        if not await self.local():
+            return None
+        done = await self.docker("info", "--format", "{{.DockerRootDir}}")
+        return _folder(done.stdout.strip())
+
+    async def states(self, *names: str) -> dict[str, dict[str, Any]]:
+        """By the names of containers, docker's `State` of each and how often it was restarted."""
+        if not names:
+            return {}
+        said: list[str] = []
+        words = ("inspect", "--type", "container", "--format", _STATE)
+        await self.docker(*words, *names, say=said.append)
+        # One that was removed in between is missing: that is what is there now.
+        found = [json.loads(line) for line in said if line.startswith("{")]
+        return {
+            one["name"].removeprefix("/"): {**one["state"], "Restarts": one["restarts"]}
+            for one in found
+        }
+
+    async def last_end(self, container: str) -> str:
+        """Why a container ended last, which its state no longer tells once it is started again."""
+        words = (
+            "events",
+            "--since",
+            _RECENT,
+            "--until",
+            "0s",
+            "--filter",
+            f"container={container}",
+        )
+        form = '{{.Action}} {{index .Actor.Attributes "exitCode"}}'
+        only = ("--filter", "event=oom", "--filter", "event=die", "--format", form)
+        lines = (await self.docker(*words, *only)).stdout.splitlines()
+        codes = [line.removeprefix("die ") for line in lines if line.startswith("die ")]
+        if not codes:
+            return ""
+        return "out of memory" if lines[-2:-1] == ["oom "] else f"exit status {codes[-1]}"
 
     def _team(self, folder: Path, *arguments: str) -> tuple[str, ...]:
         """A command on the team's own files in a folder."""
@@ -171,6 +234,11 @@ class Compose:
         return done
 
 
+def _folder(text: str) -> Path | None:
+    path = Path(text)
+    return path if path.is_absolute() and path.is_dir() else None
+
+
 def failed(what: str, done: Completed) -> PermanentError:
     """The error for a command that failed, with its last lines."""
     last = "\n".join(done.output.splitlines()[-_EXCERPT:])
@@ -185,16 +253,16 @@ def project_name(folder: Path, files: Sequence[str]) -> str:
 
     Source: https://docs.docker.com/compose/how-tos/project-name/
     """
-    import yaml
+    from gonogo.engines._compose_yaml import read
 
     if given := os.environ.get("COMPOSE_PROJECT_NAME"):
         return given
     for name in files or DEFAULT_FILES:
         path = folder / name
         if path.is_file():
-            written = yaml.safe_load(path.read_text("utf-8")) or {}
-            if isinstance(written, dict) and isinstance(written.get("name"), str):
-                return str(written["name"])
+            written = read(path).get("name")
+            if isinstance(written, str):
+                return written
             return _normal(path.parent.resolve().name)
     return _normal(folder.resolve().name)
 

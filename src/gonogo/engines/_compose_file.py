@@ -15,20 +15,25 @@ Source: the Compose Specification, https://github.com/compose-spec/compose-spec.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gonogo.model.duration import seconds
 from gonogo.model.errors import PermanentError
+from gonogo.model.flag import Readers
+from gonogo.model.target import instance_name
 
 Json = dict[str, Any]
 
 PROXY = "gonogo-proxy"
 """The compose service of the proxy."""
 
-PROJECT, SERVICE, RELEASE, NUMBER, PORT, GRACE = (
-    f"gonogo.{name}" for name in ("project", "service", "release", "number", "port", "grace")
+PROJECT, SERVICE, RELEASE, NUMBER, VARIANT, PORT, GRACE = (
+    f"gonogo.{name}"
+    for name in ("project", "service", "release", "number", "variant", "port", "grace")
 )
 """Labels of an instance: its identity. port is 0 for a worker; grace is in seconds."""
 
@@ -47,11 +52,12 @@ class Part:
     port: int
     grace: float
     variables: Sequence[str]
+    variant: str = ""
 
     @property
     def key(self) -> str:
         """Its name among the compose services, and on the networks."""
-        return f"{self.service}--{self.release}--{self.number}"
+        return instance_name(self.service, self.release, self.number, self.variant)
 
 
 def release_file(model: Json, part: Part) -> Json:
@@ -118,6 +124,21 @@ def grace_of(model: Json, service: str, stop_grace: str) -> float:
     return max(seconds(stop_grace), seconds(given) if given else 0.0)
 
 
+def readers(model: Json, raw: Json, variable: str) -> Readers:
+    """Who reads a variable, from the model with its variables put in and the one without (raw)."""
+    named = re.compile(rf"\$\{{?{re.escape(variable)}\b")
+    services, built = [], []
+    for name, service in model["services"].items():
+        text = dict(raw["services"].get(name, {}))
+        build = json.dumps(text.pop("build", None))
+        if variable in (service.get("environment") or {}) or named.search(json.dumps(text)):
+            services.append(name)
+        arguments = (service.get("build") or {}).get("args") or {}
+        if variable in arguments or named.search(build):
+            built.append(name)
+    return Readers(services=services, built=built)
+
+
 def published(model: Json, service: str, port: int) -> str:
     """Where this machine reaches a service's port, as host:port; empty when it is not published."""
     for one in (model["services"].get(service) or {}).get("ports") or []:
@@ -150,6 +171,7 @@ def _labels(project: str, part: Part) -> dict[str, str]:
         SERVICE: part.service,
         RELEASE: part.release,
         NUMBER: str(part.number),
+        VARIANT: part.variant,
         PORT: str(part.port),
         GRACE: f"{part.grace:g}",
     }

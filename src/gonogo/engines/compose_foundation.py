@@ -21,7 +21,7 @@ from gonogo.engines._compose_preflight import objections, places
 from gonogo.model.configuration import Service, Watch
 from gonogo.model.errors import PermanentError
 from gonogo.model.target import Objection
-from gonogo.ports import Clock, Foundation
+from gonogo.ports import Clock, Completed, Foundation
 
 ENGINE, COMPOSE = (20, 10), (2, 20)
 """The oldest versions that will do: for --wait-timeout, and names of containers on networks."""
@@ -30,15 +30,18 @@ _ANSWERS_WITHIN = 15.0
 _APPLIED = "applied"
 """In the proxy's folder: the hash of the files it last read."""
 _SERVICE = "com.docker.compose.service"
-_CONFIG = "gonogo.config"
-"""The label with the hash of how the proxy was started."""
+_CONFIG, _KIND = "gonogo.config", "gonogo.proxy"
+"""The labels with the hash of how the proxy was started, and with its name."""
 
 
 class Sidecar(Protocol):
     """The proxy's container: folder is mounted at place, files are written before it starts.
 
-    When only files change, SIGUSR2 makes it read them again.
+    When only files change, the docker command renew makes it read them again.
     """
+
+    @property
+    def kind(self) -> str: ...
 
     @property
     def image(self) -> str: ...
@@ -60,6 +63,12 @@ class Sidecar(Protocol):
 
     @property
     def files(self) -> Mapping[Path, bytes]: ...
+
+    @property
+    def renew(self) -> Sequence[str]: ...
+
+    @property
+    def tmpfs(self) -> Sequence[str]: ...
 
 
 class Proxy(Protocol):
@@ -146,8 +155,9 @@ class ComposeFoundation:
         model = await self._compose.model(self._compose.project, "")
         place = places(self._compose.files(self._compose.project), self._compose.project)
         found = objections(model, self._services, self._watch, place)
-        strangers = await self._strangers()
-        return [*found, _in_the_way(strangers, self._compose.name)] if strangers else found
+        if strangers := await self._strangers():
+            found.append(_in_the_way(strangers, self._compose.name))
+        return [*found, *await self._other_proxy()]
 
     async def reach(self, service: str) -> str:
         """Where this machine reaches a service through the proxy: published, or in its network."""
@@ -161,6 +171,10 @@ class ComposeFoundation:
         ]
         addresses = [each["IPAddress"] for one in networks for each in one.values()]
         return f"http://{addresses[0]}:{self._ports[service]}" if addresses else ""
+
+    async def inside(self, *command: str) -> Completed:
+        """Run a command in the container of the proxy."""
+        return await self._compose.docker("exec", self._proxy_name, *command)
 
     async def _start_proxy(self, model: file.Json) -> None:
         """Start it, or have it read its files again, and wait until it answers."""
@@ -181,7 +195,7 @@ class ComposeFoundation:
         if done.code != 0:
             raise failed("the proxy cannot be started", done)
         if not applied:
-            await self._compose.docker("kill", "-s", "USR2", self._proxy_name)
+            await self._compose.docker(*sidecar.renew, self._proxy_name)
         until = self._clock.now() + _ANSWERS_WITHIN
         while not await self._proxy.answers():
             if self._clock.now() > until:
@@ -201,9 +215,19 @@ class ComposeFoundation:
             "user": sidecar.user,
             "command": list(sidecar.command),
             "dns": list(sidecar.dns),
+            "tmpfs": list(sidecar.tmpfs),
             "volumes": [{"type": "bind", "source": str(sidecar.folder), "target": sidecar.place}],
         }
-        return file.proxy_file(model, container, self._ports)
+        made = file.proxy_file(model, container, self._ports)
+        made["services"][file.PROXY]["labels"][_KIND] = sidecar.kind
+        return made
+
+    async def _other_proxy(self) -> list[Objection]:
+        """The proxy that runs, when it is not the one that is configured."""
+        wanted = self._proxy.container().kind
+        labels = [one["Config"]["Labels"] for one in await self._running_containers()]
+        others = {one.get(_KIND, wanted) for one in labels if one[_SERVICE] == file.PROXY}
+        return [_exchanged(kind, wanted) for kind in sorted(others - {wanted})]
 
     async def _strangers(self) -> list[str]:
         """Services of which docker compose itself started containers: they hold the ports."""
@@ -240,6 +264,14 @@ def _in_the_way(strangers: Sequence[str], project: str) -> Objection:
         "the proxy takes over",
         mend=f"docker compose -p {project} rm --stop --force {' '.join(strangers)} (from then "
         "until the end of the deployment nobody is served)",
+    )
+
+
+def _exchanged(running: str, wanted: str) -> Objection:
+    return Objection(
+        text=f"gonogo.yml says that the proxy is {wanted}, and {running} runs: it knows the routes",
+        mend="gonogo stop, then gonogo start, which gives the traffic to the new one (in between "
+        "nobody is served); or name the old one again",
     )
 
 

@@ -75,9 +75,17 @@ class FolderMaker:
             say=say,
         )
 
+    async def places(self) -> Sequence[Path]:
+        """None."""
+        return ()
+
     async def size(self, release_id: str) -> int:
         """Nothing was made outside of the folder."""
         return 0
+
+    async def contents(self, release_id: str, folder: Path) -> Mapping[str, str]:
+        """The commit says all."""
+        return {}
 
     async def remove(self, release_id: str) -> None:
         """Nothing was made outside of the folder."""

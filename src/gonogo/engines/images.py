@@ -6,6 +6,8 @@ it is there, and gets the tag, so that the release keeps exactly that image.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from gonogo.engines.workshop import Maker
 from gonogo.model.configuration import Build, Command, Service, Shell
 from gonogo.model.duration import seconds
 from gonogo.model.errors import PermanentError
+from gonogo.model.flag import AS_RELEASED, Variant
 from gonogo.model.plan import Operation
 from gonogo.model.reference import filled, filled_command
 from gonogo.model.release import Release
@@ -48,7 +51,7 @@ class Images:
         self._build = build
         self._services_of = services_of
         self._facts = facts
-        self._extra = extra
+        self.extra = extra
         self._links = links
         self._once = once
 
@@ -108,11 +111,30 @@ class Images:
         finally:
             await self._compose.docker("rm", "-f", "-v", f"{self._compose.name}-{key}")
 
+    async def places(self) -> Sequence[Path]:
+        """Where docker keeps images, if that is on this machine."""
+        root = await self._compose.data_root()
+        return [root] if root else []
+
     async def size(self, release_id: str) -> int:
         """Bytes of the images; layers that several have are counted in each."""
         tags = self._tags(release_id).values()
         done = await self._compose.docker("image", "inspect", "--format", "{{.Size}}", *tags)
         return sum(int(line) for line in done.stdout.split() if line.isdigit())
+
+    async def contents(self, release_id: str, folder: Path) -> Mapping[str, str]:
+        """The id of each image (the digest of its configuration), the SHA-256 of each file."""
+        found = {}
+        for service, tag in self._tags(release_id).items():
+            done = await self._compose.docker("image", "inspect", "--format", "{{.Id}}", tag)
+            if done.code != 0:
+                raise failed(f"the image {tag} is not there", done)
+            found[f"image {service}"] = done.stdout.strip()
+        for path in self._compose.files(folder):
+            content = await asyncio.to_thread(path.read_bytes)
+            digest = hashlib.sha256(content).hexdigest()
+            found[f"file {path.relative_to(folder)}"] = f"sha256:{digest}"
+        return found
 
     async def remove(self, release_id: str) -> None:
         """Remove the release's tags, and the images that then have none."""
@@ -122,7 +144,13 @@ class Images:
                 raise failed(f"the image {tag} cannot be removed", done)
 
     def part(
-        self, model: file.Json, service: str, settings: Service, release: str, number: int
+        self,
+        model: file.Json,
+        service: str,
+        settings: Service,
+        release: str,
+        number: int,
+        variant: Variant = AS_RELEASED,
     ) -> file.Part:
         """A container of a release."""
         return file.Part(
@@ -132,20 +160,28 @@ class Images:
             image=self._tag(service, release),
             port=settings.port or 0,
             grace=file.grace_of(model, service, settings.stop_grace),
-            variables=(*self._extra, *settings.environment),
+            variables=(*self.extra, *settings.environment, *variant.variables),
+            variant=variant.id,
         )
 
     def environment(
-        self, service: str, settings: Service, release: str
+        self,
+        service: str,
+        settings: Service,
+        release: str,
+        flags: Mapping[str, str] | None = None,
     ) -> Mapping[str, str | Secret]:
-        """What Compose puts into a container and its files; the service's own comes on top."""
-        given = self._compose.environment_of(release)
+        """What Compose puts into a container and its files.
+
+        The service's own comes on top of the release's, and flags on top of all.
+        """
+        given = self._compose.environment_of(release, flags)
         values = {**self._facts, "release": release, **given}
         own = {
             name: Secret(filled(text, values, f"environment of {service}: {name}"))
             for name, text in settings.environment.items()
         }
-        return {**given, **own}
+        return {**given, **own, **(flags or {})}
 
     async def _build_images(
         self, model: file.Json, tags: Mapping[str, str], release: Release, say: Say

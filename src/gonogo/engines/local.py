@@ -22,17 +22,18 @@ import shlex
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gonogo.engines import _files, _processes, launcher
+from gonogo.engines._hidden import held, hidden
 from gonogo.engines._supervisord import ENDED, State, Supervisor, include_text
 from gonogo.model.configuration import Command, Service, Shell
 from gonogo.model.duration import seconds, spoken
 from gonogo.model.errors import GonogoError, PermanentError, TemporaryError
+from gonogo.model.flag import AS_RELEASED, Readers, Variant
+from gonogo.model.log import Log
 from gonogo.model.plan import Operation
-from gonogo.model.redaction import Redactor, encodings
 from gonogo.model.reference import filled, filled_command, plain
 from gonogo.model.release import Release
 from gonogo.model.secret import Secret
@@ -55,6 +56,7 @@ class Labels:
     number: int
     port: int
     grace: float
+    variant: str = ""
 
     def instance(self, state: str, detail: str) -> Instance:
         """The instance with these labels."""
@@ -65,6 +67,7 @@ class Labels:
             state=state,
             address=f"{HOST}:{self.port}" if self.port else "",
             detail=detail,
+            variant=self.variant,
         )
 
 
@@ -72,9 +75,10 @@ class LocalEngine:
     """Processes on this machine (ports.Engine).
 
     services_of gives the services as a release was configured, folder_of a release's folder.
-    environment_of gives the variables of a release; a service's own `environment` comes on top,
-    with `${NAME}` put in from them, from PORT and HOST, and `$release`. facts has the others:
-    url, environment, project. secrets_of gives what must not be seen of a release's variables.
+    environment_of gives the variables of a release, with flags on top; a service's own
+    `environment` comes on top of the others, with `${NAME}` put in from them, from PORT and HOST,
+    and `$release`. facts has the others: url, environment, project. secrets_of gives what must not
+    be seen of a release's variables.
     """
 
     def __init__(
@@ -83,7 +87,7 @@ class LocalEngine:
         root: Path,
         services_of: Callable[[str], Mapping[str, Service]],
         folder_of: Callable[[str], str],
-        environment_of: Callable[[str], Mapping[str, str | Secret]],
+        environment_of: Callable[[str, Mapping[str, str]], Mapping[str, str | Secret]],
         secrets_of: Callable[[str], Sequence[str]],
         clock: Clock,
         facts: Mapping[str, str] | None = None,
@@ -115,10 +119,18 @@ class LocalEngine:
             what = f"cd {shlex.quote(self._folder_of(release.id))} && {command}"
         return [Operation(where=f"this machine, program {name}", what=what) for name in names]
 
-    async def launch(self, service: str, release: Release, number: int) -> Instance:
+    async def launch(
+        self, service: str, release: Release, number: int, variant: Variant = AS_RELEASED
+    ) -> Instance:
         """Start an instance, or finish a start that was interrupted."""
         settings = self._service(service, release.id)
-        instance = Instance(service=service, release=release.id, number=number, state="starting")
+        instance = Instance(
+            service=service,
+            release=release.id,
+            number=number,
+            state="starting",
+            variant=variant.id,
+        )
         name = _checked(instance.name)
         state = (await self._supervisor.states()).get(name)
         labels = self._labels(name)
@@ -128,7 +140,7 @@ class LocalEngine:
             return labels.instance(*self._judged(labels, state))
         reserved = labels or self._reserve(instance, settings)
         try:
-            launch = self._launch_file(reserved, settings)
+            launch = self._launch_file(reserved, settings, variant.variables)
         except GonogoError:
             if labels is None:
                 _files.remove(self._folder / f"{name}.json")
@@ -138,6 +150,10 @@ class LocalEngine:
         await self._supervisor.install(name, self._include(name, labels.grace))
         state = (await self._supervisor.states()).get(name)
         return labels.instance(*self._judged(labels, state))
+
+    async def readers(self, variable: str, release: Release) -> Readers:
+        """All services: each gets the variables of the environment."""
+        return Readers(services=list(self._services_of(release.id)))
 
     async def retire(self, instance: Instance) -> None:
         """Stop an instance with all its processes and remove it; done again, it does nothing."""
@@ -175,27 +191,27 @@ class LocalEngine:
         logs = [path for path in self._supervisor.kept_logs() if path.stem not in there]
         newest: dict[str, Instance] = {}
         for path in sorted(logs, key=lambda path: path.stat().st_mtime):
-            service, release, number = path.stem.rsplit("--", 2)
-            newest[service] = Instance(
-                service=service, release=release, number=int(number), state="stopped"
-            )
+            instance = Instance.named(path.stem, "stopped")
+            newest[instance.service] = instance
         return list(newest.values())
 
-    async def log(self, instance: Instance, lines: int) -> str:
+    async def log(self, instance: Instance, lines: int) -> Log:
         """The last lines that an instance wrote, also after it was retired.
 
         While it runs, without the secrets it was launched with: today's may be others.
         """
         path = self._supervisor.log(_checked(instance.name))
-        text = await asyncio.to_thread(_files.last_lines, path, lines)
-        return _redactor(self._secrets(instance.name)).text(text)
+        log = Log.of(await asyncio.to_thread(_files.last_lines, path, lines))
+        older = len(log.lines) >= lines or path.with_name(f"{path.name}.1").exists()
+        return hidden(replace(log, cut=older), self._secrets(instance.name))
 
-    def _secrets(self, name: str) -> tuple[str, ...]:
+    def _secrets(self, name: str) -> Sequence[str]:
         try:
             launch = json.loads((self._folder / f"{name}.launch").read_bytes())
         except FileNotFoundError:
             return ()
-        return tuple(launch.get("secrets", ()))
+        found: Sequence[str] = launch.get("secrets", ())
+        return found
 
     def _service(self, name: str, release: str) -> Service:
         services = self._services_of(release)
@@ -226,6 +242,7 @@ class LocalEngine:
                 number=instance.number,
                 port=port,
                 grace=seconds(settings.stop_grace),
+                variant=instance.variant,
             )
             path = self._folder / f"{instance.name}.json"
             if not _files.create(path, json.dumps(asdict(labels)).encode()):
@@ -247,8 +264,10 @@ class LocalEngine:
                 return port
         raise TemporaryError(f"no free port between {PORTS.start} and {PORTS.stop - 1}")
 
-    def _launch_file(self, labels: Labels, settings: Service) -> dict[str, object]:
-        given = dict(self._environment_of(labels.release))
+    def _launch_file(
+        self, labels: Labels, settings: Service, flags: Mapping[str, str]
+    ) -> dict[str, object]:
+        given = dict(self._environment_of(labels.release, flags))
         own = {"PORT": str(labels.port), "HOST": HOST} if labels.port else {"HOST": HOST}
         facts = {**self._facts, "release": labels.release}
         values: dict[str, str | Secret] = {**facts, **given, **own}
@@ -261,11 +280,12 @@ class LocalEngine:
         where = f"command of {labels.service}"
         argv = _argv(filled_command(command, values, where))
         return {
-            "secrets": _held(self._secrets_of(labels.release), environment),
+            "secrets": held(self._secrets_of(labels.release), environment.values()),
             "folder": self._folder_of(labels.release),
             "argv": argv,
             "environment": {
                 **environment,
+                **flags,
                 **own,
                 _processes.MARK: _processes.mark(self._root, name),
             },
@@ -308,18 +328,6 @@ class LocalEngine:
         return f"ended at once, is started again: {reason}"
 
 
-def _held(secrets: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The secrets that stand in an environment, in whatever form."""
-    whole = "\n".join(environment.values())
-    return [one for one in secrets if any(form in whole for form in encodings(one))]
-
-
-@lru_cache
-def _redactor(secrets: tuple[str, ...]) -> Redactor:
-    """Kept, because the instances of a release have the same, and making one takes a while."""
-    return Redactor(secrets)
-
-
 def _command(service: str, settings: Service) -> Command:
     if settings.command is None:
         raise PermanentError(f"service {service} has no command")
@@ -339,14 +347,7 @@ def _checked(name: str) -> str:
 
 def _nameless(state: State) -> Instance:
     """A program whose labels are gone: it is shown so that it can be retired."""
-    service, release, number = state.name.rsplit("--", 2)
-    return Instance(
-        service=service,
-        release=release,
-        number=int(number) if number.isdigit() else 0,
-        state="failed",
-        detail="its labels are missing",
-    )
+    return Instance.named(state.name, "failed", "its labels are missing")
 
 
 def _is_free(port: int) -> bool:

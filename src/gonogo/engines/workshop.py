@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -52,8 +52,14 @@ class Maker(Protocol):
     ) -> Completed:
         """Run a command once in what was made."""
 
+    async def places(self) -> Sequence[Path]:
+        """Folders of this machine, other than the release's, that making a release fills."""
+
     async def size(self, release_id: str) -> int:
         """Bytes of what was made outside of the folder."""
+
+    async def contents(self, release_id: str, folder: Path) -> Mapping[str, str]:
+        """What was made, each part with its id or hash."""
 
     async def remove(self, release_id: str) -> None:
         """Remove what was made outside of the folder."""
@@ -86,6 +92,7 @@ class GitWorkshop:
             self._check_same(folder, release)
             if await self._maker.made(release.id):
                 return False
+            await self._check_space()
             await self._maker.make(release, folder, say)
             return True
         if folder.exists():
@@ -93,7 +100,7 @@ class GitWorkshop:
                 f"releases/{release.id} is there, but gonogo did not make it",
                 next_step="move that folder away",
             )
-        self._check_space()
+        await self._check_space()
         partial = self._partial(release.id)
         await asyncio.to_thread(folders.write_whole, partial, b"")
         try:
@@ -128,10 +135,19 @@ class GitWorkshop:
         folder = self._whole_folder(release.id)
         return await self._maker.run(release, folder, command, timeout=timeout, say=say)
 
+    async def places(self) -> Sequence[str]:
+        """Folders of this machine in which releases are made and kept."""
+        folders_of = [self._root, *await self._maker.places()]
+        return [str(one) for one in folders_of if one.is_dir()]
+
     async def size(self, release_id: str) -> int:
         """Bytes that a release takes at most; what releases share is counted in each."""
         files = await asyncio.to_thread(folders.size_of, self._folder(release_id))
         return files + await self._maker.size(release_id)
+
+    async def contents(self, release_id: str) -> Mapping[str, str]:
+        """What a release was made of, each part with its id or hash; empty when git says all."""
+        return await self._maker.contents(release_id, self._whole_folder(release_id))
 
     async def remove(self, release_id: str) -> None:
         """Remove a release's files."""
@@ -200,14 +216,15 @@ class GitWorkshop:
             partial.unlink(missing_ok=True)
         folders.sweep_removed(self._releases)
 
-    def _check_space(self) -> None:
-        free = shutil.disk_usage(self._releases).free
-        if free < SPACE:
-            raise Refused(
-                f"only {free // 2**20} MB are free where releases are kept, "
-                f"and a build needs {SPACE // 2**20} MB",
-                next_step="make space, or keep fewer releases (keep_releases)",
-            )
+    async def _check_space(self) -> None:
+        for place in await self.places():
+            free = shutil.disk_usage(place).free
+            if free < SPACE:
+                raise Refused(
+                    f"only {free // 2**20} MB are free in {place}, "
+                    f"and a build needs {SPACE // 2**20} MB",
+                    next_step="gonogo cleanup shows what can go; or make space",
+                )
 
     async def _export(self, release: Release, folder: Path, say: Say) -> None:
         if release.dirty:

@@ -1,17 +1,18 @@
-"""Docker Compose: the team's own compose files, HAProxy in front, git and files on this machine."""
+"""Docker Compose: the team's own compose files, a proxy in front, git and files on this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gonogo.model.configuration import Environment
 from gonogo.model.errors import PermanentError
 from gonogo.model.reference import REFERENCE, plain
 from gonogo.model.secret import Secret
-from gonogo.ports import Clock, Host, Kit, Values
+from gonogo.ports import Clock, Completed, Host, Kit, Values
 
 if TYPE_CHECKING:
     from gonogo.engines._compose import Compose
@@ -22,13 +23,15 @@ class Settings:
     """files: the compose files, relative to gonogo.yml (those Compose finds unless named).
 
     profiles: which are active. project: Compose's project name (the one it would choose unless
-    given). proxy_image: the image of HAProxy. folder: where releases, state and copies lie.
+    given). proxy: which one. proxy_image: another image of it than gonogo was tried with. folder:
+    where releases, state and copies lie.
     """
 
     files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     project: str = ""
-    proxy_image: str = "haproxy:2.6"
+    proxy: Literal["haproxy", "nginx", "traefik"] = "haproxy"
+    proxy_image: str = ""
     folder: str = ""
 
 
@@ -50,10 +53,11 @@ class ComposeKit:
     ) -> dict[str, Any]:
         """The adapters by the names they have in a Scene."""
         from gonogo.engines.compose import ComposeEngine
+        from gonogo.engines.compose_inspector import ComposeInspector
         from gonogo.engines.images import Images
         from gonogo.engines.workshop import GitWorkshop
         from gonogo.hosts.local import LocalHost
-        from gonogo.targets.files import FileLock, FileTarget, worker_alive
+        from gonogo.targets.files import FileFlags, FileLock, FileTarget, worker_alive
 
         root = project / (settings.folder or f".gonogo/target/{environment.name}")
         host = LocalHost(mark=run)
@@ -73,6 +77,7 @@ class ComposeKit:
             "host": host,
             "target": FileTarget(host, str(root)),
             "lock": FileLock(host, str(root), clock, worker_alive),
+            "flags": FileFlags(host, str(root)),
             "workshop": workshop,
             "engine": ComposeEngine(
                 compose,
@@ -80,10 +85,12 @@ class ComposeKit:
                 logs=root / "logs",
                 services_of=lambda release: configured(release).services,
                 folder_of=lambda release: root / "releases" / release,
+                secrets_of=lambda release: values(release).secrets(),
             ),
             **_traffic(settings, environment, compose, root, clock),
             **_database(environment, compose, host, values, root, clock),
             "migrator": _migrator(migrations, workshop),
+            "inspector": ComposeInspector(compose, environment.services),
         }
 
 
@@ -93,9 +100,11 @@ def _compose(
     """The team's compose project, under the name that docker compose would give it."""
     from gonogo.engines._compose import Compose, project_name
 
-    def environment_of(release_id: str) -> Mapping[str, str | Secret]:
+    def environment_of(
+        release_id: str, flags: Mapping[str, str] | None = None
+    ) -> Mapping[str, str | Secret]:
         known = values(release_id)
-        return _whole(known.application() if release_id else known.variables())
+        return _whole(known.application(flags) if release_id else known.variables())
 
     given = environment_of("").get("COMPOSE_PROJECT_NAME", "")
     return Compose(
@@ -129,18 +138,28 @@ def _traffic(
 ) -> dict[str, Any]:
     """The proxy, and the foundation that keeps it and the team's other services running."""
     from gonogo.engines.compose_foundation import ComposeFoundation
-    from gonogo.proxies.haproxy import HaproxyProxy
+    from gonogo.proxies._common import ContainedProxy, Surroundings
+    from gonogo.proxies._maintenance import DEFAULT_PAGE
 
     async def reach(service: str) -> str:
         return await foundation.reach(service)
 
-    proxy = HaproxyProxy(
+    async def inside(*command: str) -> Completed:
+        return await foundation.inside(*command)
+
+    chosen = import_module(f"gonogo.proxies.{settings.proxy}")
+    around = Surroundings(
         folder=root / "proxy",
-        services=environment.services,
+        ports={name: one.port for name, one in environment.services.items() if one.port},
         clock=clock,
-        image=settings.proxy_image,
+        image=settings.proxy_image or chosen.IMAGE,
         reach=reach,
+        inside=inside,
+        page=compose.project / environment.maintenance_page
+        if environment.maintenance_page
+        else DEFAULT_PAGE,
     )
+    proxy: ContainedProxy = chosen.CONTAINED(around)
     foundation = ComposeFoundation(
         compose,
         services=environment.services,

@@ -41,33 +41,39 @@ class LocalKit:
         """
         from gonogo.engines.folder_maker import FolderMaker
         from gonogo.engines.local import LocalEngine
+        from gonogo.engines.local_inspector import LocalInspector
         from gonogo.engines.workshop import GitWorkshop
         from gonogo.hosts.local import LocalHost
-        from gonogo.targets.files import FileLock, FileTarget, worker_alive
+        from gonogo.targets.files import FileFlags, FileLock, FileTarget, worker_alive
 
         root = project / (settings.folder or f".gonogo/target/{environment.name}")
         host = LocalHost(mark=run)
         facts = values("").facts()
 
-        def environment_of(release_id: str) -> Mapping[str, str | Secret]:
-            return values(release_id).application()
+        def environment_of(
+            release_id: str, flags: Mapping[str, str] | None = None
+        ) -> Mapping[str, str | Secret]:
+            return values(release_id).application(flags)
 
         maker = FolderMaker(host, environment.build, environment_of, facts)
         workshop = GitWorkshop(host, str(root), str(project), maker)
+        engine = LocalEngine(
+            root=root,
+            services_of=lambda release: configured(release).services,
+            folder_of=lambda release: str(root / "releases" / release),
+            environment_of=environment_of,
+            secrets_of=lambda release: values(release).secrets(),
+            clock=clock,
+            facts=facts,
+        )
         return {
             "host": host,
             "target": FileTarget(host, str(root)),
             "lock": FileLock(host, str(root), clock, worker_alive),
+            "flags": FileFlags(host, str(root)),
             "workshop": workshop,
-            "engine": LocalEngine(
-                root=root,
-                services_of=lambda release: configured(release).services,
-                folder_of=lambda release: str(root / "releases" / release),
-                environment_of=environment_of,
-                secrets_of=lambda release: values(release).secrets(),
-                clock=clock,
-                facts=facts,
-            ),
+            "engine": engine,
+            "inspector": LocalInspector(root, engine, ["traefik"], clock),
             **_traffic(environment, root, clock),
             **_database(environment, project, root, values(""), workshop, clock),
         }

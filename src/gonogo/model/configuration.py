@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
-from typing import Any, Literal, NewType
+from typing import Any, NewType
 
 Duration = NewType("Duration", str)
 Reference = NewType("Reference", str)
@@ -46,7 +46,8 @@ class Service:
     port: where users reach it (the proxy listens there); without it the service is a worker.
     health: path that answers 200 once the instance may get traffic. version: path whose answer
     names the release. drain: how long the old instance keeps serving what it has after the switch.
-    stop_grace: from SIGTERM to SIGKILL. start_timeout: until health must have passed.
+    stop_grace: from SIGTERM to SIGKILL. start_timeout: until health must have passed. batch: how
+    many of the new instances start at a time; traffic is moved when all of them are healthy.
     """
 
     command: Command | None = None
@@ -54,6 +55,7 @@ class Service:
     health: str | None = None
     version: str | None = None
     instances: int = 1
+    batch: int = 1
     start_timeout: Duration = Duration("60s")
     drain: Duration = Duration("2s")
     stop_grace: Duration = Duration("10s")
@@ -100,14 +102,29 @@ class Watch:
     """The window after a release in which gonogo decides by itself.
 
     no_go are conditions over error_rate, p95, p50, requests and server_errors. Fewer than minimum
-    requests in the window decide nothing. source names where the numbers come from (sources/).
+    requests in the window decide nothing. source names where the numbers come from (sources/), log
+    the file of the source access_log.
     """
 
     length: Duration = Duration("5m")
     every: Duration = Duration("10s")
     no_go: tuple[str, ...] = ("error_rate > 5%", "p95 > 5s")
     source: str = "proxy"
+    log: str = ""
     minimum: int = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """A variable that people turn while a release runs. off is the value that means off.
+
+    services are those that read it; where the engine can see that, it need not be said. build: it
+    goes into the build, so turning it takes a new release.
+    """
+
+    off: str = "false"
+    services: tuple[str, ...] = ()
+    build: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +132,8 @@ class Environment:
     """One place the application runs in.
 
     environment is put into the environment of every command of the application: build, services,
-    migrations. variables declares what must be set, and of which type.
+    migrations. variables declares what must be set, and of which type. on_no_go is rollback, ask,
+    or `disable FLAG`. maintenance_page is an HTML file, relative to gonogo.yml.
     """
 
     name: str
@@ -127,11 +145,13 @@ class Environment:
     database: Database | None = None
     environment: dict[str, str] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
+    flags: dict[str, Flag] = field(default_factory=dict)
     env_files: tuple[str, ...] = ()
     checks: tuple[dict[str, Any], ...] = ()
     watch: Watch | None = None
-    on_no_go: Literal["rollback", "ask"] = "rollback"
+    on_no_go: str = "rollback"
     keep_releases: int = 5
+    maintenance_page: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

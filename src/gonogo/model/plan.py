@@ -69,8 +69,10 @@ class Plan:
 
     run is its id. release is what will be live, previous the manifest of what is live now (None on
     the first deploy). configuration is all of it as plain JSON, references unresolved. t_zero is
-    T-0 in seconds since the epoch. not_configured lists what could be looked at but is not set up;
-    it is counted, never judged.
+    T-0 in seconds since the epoch. variables are plain values of an earlier release that the run
+    goes back to: they win over today's. not_configured lists what could be looked at but is not
+    set up; it is counted, never judged. remedy is done on a no-go instead of undoing the run.
+    reason is a person's. preempt: it takes the environment's lock from whoever has it.
     """
 
     run: str
@@ -87,6 +89,10 @@ class Plan:
     phases: tuple[PlanPhase, ...]
     t_zero: float
     on_no_go: str = "rollback"
+    remedy: tuple[PlanStep, ...] = ()
+    reason: str = ""
+    preempt: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
     not_configured: tuple[str, ...] = ()
     format: int = FORMAT
 
@@ -111,6 +117,7 @@ class Plan:
                 "release": Release(**release) if release else None,
                 "previous": Manifest.from_json(previous) if previous else None,
                 "phases": tuple(_phase(phase) for phase in data["phases"]),
+                "remedy": tuple(_step(step) for step in data.get("remedy", ())),
                 "not_configured": tuple(data["not_configured"]),
             }
         )

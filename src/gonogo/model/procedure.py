@@ -80,8 +80,9 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class Procedure:
-    """A named list of phases."""
+    """A named list of phases. preempt: it takes the environment's lock from whoever has it."""
 
     name: str
     title: str
     phases: tuple[Phase, ...]
+    preempt: bool = False

@@ -29,10 +29,13 @@ class Release:
 class Manifest:
     """What a release ran with, as it lies on the target.
 
-    configuration holds references, not secrets; secrets holds a keyed hash per secret, so that a
-    rollback can name those that changed. schema is the database's fingerprint after the release;
-    database_copy names the copy made before it migrated. good is true once the release was
-    verified: only good releases count for retention and as a place to roll back to.
+    configuration holds references, not secrets. variables are the plain values it was released
+    with, which a rollback uses again; secrets holds a keyed hash per secret, so that a rollback,
+    which uses today's, can name those that changed. contents says what it consists of: the id of
+    each image, the SHA-256 of each compose file. traffic has the addresses the proxy sent each
+    service's requests to. schema_before and schema are the database's fingerprints before and after
+    the release; database_copy names the copy made before it migrated. good is true once the release
+    was verified: only good releases count for retention and as a place to roll back to.
     """
 
     release: Release
@@ -40,7 +43,11 @@ class Manifest:
     by: str
     at: str
     configuration: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
+    traffic: dict[str, list[str]] = field(default_factory=dict)
+    schema_before: str = ""
     schema: str = ""
     database_copy: str = ""
     good: bool = False
@@ -53,6 +60,15 @@ class Manifest:
     def from_json(data: dict[str, Any]) -> Manifest:
         """The inverse of to_json."""
         return Manifest(**{**data, "release": Release(**data["release"])})
+
+
+def last_good(kept: Sequence[Manifest], schema: str = "") -> Manifest | None:
+    """The newest release that was verified; with schema, of those that ran on it.
+
+    kept has the newest first.
+    """
+    fitting = (one for one in kept if one.good and schema in ("", one.schema))
+    return next(fitting, None)
 
 
 def way_back(live: Manifest, kept: Sequence[Manifest]) -> Manifest | None:

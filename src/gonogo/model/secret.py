@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import NoReturn
 
 
@@ -16,6 +18,10 @@ class Secret:
     def reveal(self) -> str:
         """The text itself, for the environment of a process or the header of a request."""
         return self._value
+
+    def keyed_hash(self, key: bytes) -> str:
+        """HMAC-SHA-256 (RFC 2104): tells whether two are equal, and nothing without the key."""
+        return hmac.new(key, self._value.encode(), hashlib.sha256).hexdigest()
 
     def __repr__(self) -> str:
         return "Secret(•••)"

@@ -43,9 +43,10 @@ class Holder:
 class Instance:
     """One running copy of a service, recognised by its labels, never by counting.
 
-    state is starting, running, stopping, failed or stopped. address is host:port, empty for a
-    worker service. detail says more for a person (uptime, last exit). checked is true when the
-    engine itself asks for its health: then state says all, and nobody else need ask.
+    variant tells those of one release apart that were started with other flags. state is starting,
+    running, stopping, failed or stopped. address is host:port, empty for a worker service. detail
+    says more for a person (uptime, last exit). checked is true when the engine itself asks for its
+    health: then state says all, and nobody else need ask.
     """
 
     service: str
@@ -55,11 +56,32 @@ class Instance:
     address: str = ""
     detail: str = ""
     checked: bool = False
+    restarts: int | None = None
+    variant: str = ""
 
     @property
     def name(self) -> str:
         """A name that is unique on the target."""
-        return f"{self.service}--{self.release}--{self.number}"
+        return instance_name(self.service, self.release, self.number, self.variant)
+
+    @staticmethod
+    def named(name: str, state: str, detail: str = "") -> Instance:
+        """The instance of a name, when nothing else is left of it."""
+        service, release, last = name.rsplit("--", 2)
+        number, _, variant = last.partition(".")
+        return Instance(
+            service=service,
+            release=release,
+            number=int(number) if number.isdigit() else 0,
+            state=state,
+            detail=detail,
+            variant=variant,
+        )
+
+
+def instance_name(service: str, release: str, number: int, variant: str = "") -> str:
+    """What an instance is called wherever it has a name."""
+    return f"{service}--{release}--{number}" + (f".{variant}" if variant else "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,13 +18,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from gonogo.proxies._common import BUCKETS
+from gonogo.proxies._maintenance import HEADERS, PAGE
+
 PLACE = "/usr/local/etc/haproxy"
 """Where the container sees the folder of these files."""
 SOCKET = "admin.sock"
 SLOTS = tuple(f"s{number}" for number in range(1, 33))
 """Each backend's places for instances: enough for those in force and those of the next release."""
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds in seconds by which durations are counted."""
+CLOSED, ON = "maintenance.map", "on"
+"""A map that has the key ON during maintenance. It is also a file, for a restart."""
 COUNTS = len(BUCKETS) + 2
 """Requests, server errors, and what each bucket has."""
 
@@ -67,6 +70,7 @@ _SERVICE = """
 listen {service}.entry from services
     bind :{port}
     option forwardfor
+{maintenance}
     stick-table type integer size 1 store gpc({counts})
     http-request set-var(txn.begun) date(0,us)
     http-response set-var(txn.took) date(0,us),sub(txn.begun)
@@ -80,6 +84,12 @@ frontend {service}.inside from services
     bind abns@{service}
     default_backend {service}
 """
+_MAP = f"{PLACE}/{CLOSED}"
+_MAINTENANCE = (
+    f'    http-request return status 503 content-type "text/html" file {PLACE}/{PAGE}'
+    + "".join(f" hdr {name} {value}" for name, value in HEADERS.items())
+    + f" if {{ str({ON}),map({_MAP}) -m found }}"
+)
 _BUCKET = "    http-response sc-inc-gpc({index},0) if {{ var(txn.took) -m int le {microseconds} }}"
 _BACKEND = """\
 # {note}
@@ -150,7 +160,9 @@ def _static(ports: Mapping[str, int]) -> str:
         for index, bound in enumerate(BUCKETS, start=2)
     )
     services = (
-        _SERVICE.format(service=name, port=port, counts=COUNTS, buckets=buckets)
+        _SERVICE.format(
+            service=name, port=port, counts=COUNTS, buckets=buckets, maintenance=_MAINTENANCE
+        )
         for name, port in sorted(ports.items())
     )
     return _GLOBAL + "".join(services)

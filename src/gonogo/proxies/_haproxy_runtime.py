@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gonogo.model.errors import TemporaryError
-from gonogo.proxies._haproxy_config import COUNTS, SLOTS, SOCKET, Totals, entry
+from gonogo.proxies._common import short
+from gonogo.proxies._haproxy_config import CLOSED, COUNTS, ON, PLACE, SLOTS, SOCKET, Totals, entry
 
 _ANSWERS_WITHIN = 5.0
 _RUNNING = 2
@@ -72,12 +71,22 @@ class Runtime:
         """The slots of each backend."""
         return parse_servers(await self.ask("show servers state"))
 
+    async def closed(self) -> bool:
+        """Whether users get the maintenance page."""
+        return f" {ON} " in await self.ask(f"show map {PLACE}/{CLOSED}")
+
+    async def close(self, closed: bool) -> None:
+        """Have users get the maintenance page, or no longer."""
+        if await self.closed() != closed:
+            what = f"add map {PLACE}/{CLOSED} {ON} 1" if closed else f"clear map {PLACE}/{CLOSED}"
+            await self.tell([what])
+
     async def totals(self, service: str) -> Totals:
         """What was counted for a service."""
         return parse_totals(await self.ask("show info", f"show table {entry(service)}"))
 
     async def _ask(self, line: str) -> str:
-        with _short(self._folder) as folder:
+        with short(self._folder) as folder:
             reader, writer = await asyncio.open_unix_connection(f"{folder}/{SOCKET}")
         try:
             writer.write(f"{line}\n".encode())
@@ -124,13 +133,3 @@ def parse_totals(text: str) -> Totals:
         started=int(parse_info(text)["Start_time_sec"]),
         counts=tuple(counts.get(index, 0) for index in range(COUNTS)),
     )
-
-
-@contextmanager
-def _short(folder: Path) -> Iterator[str]:
-    """Another path to a folder: the one of a unix socket may have no more than 107 bytes."""
-    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)

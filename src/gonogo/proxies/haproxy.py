@@ -15,20 +15,18 @@ requests was not chosen: it may lose lines, and would have to be read again at e
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from gonogo.model.configuration import Service
 from gonogo.model.errors import PermanentError, TemporaryError
 from gonogo.model.plan import Operation
 from gonogo.model.release import Release
 from gonogo.model.target import Counters
-from gonogo.ports import Clock
+from gonogo.proxies._common import BUCKETS, ContainedProxy, Container, Surroundings, write
 from gonogo.proxies._haproxy_config import (
-    BUCKETS,
+    CLOSED,
+    ON,
     PLACE,
     SOCKET,
     Route,
@@ -39,75 +37,48 @@ from gonogo.proxies._haproxy_config import (
     static,
 )
 from gonogo.proxies._haproxy_runtime import Runtime, Server
+from gonogo.proxies._maintenance import PAGE, noted, page
+from gonogo.proxies._maintenance import note as keep_note
 
 Places = dict[str, str]
 """By the names of slots, the addresses in them."""
 Look = Callable[[Sequence[Server], Places], str]
-Reach = Callable[[str], Awaitable[str]]
+
+IMAGE = "haproxy:2.6"
 
 _IN_FORCE_WITHIN = 10.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class HaproxyContainer:
-    """How HAProxy is run: a value for the foundation.
-
-    files are written before it starts; when they change, SIGUSR2 makes it read them again. folder
-    is mounted as a whole at place: a file that is replaced would not be seen otherwise.
-    """
-
-    image: str
-    user: str
-    command: tuple[str, ...]
-    folder: Path
-    place: str
-    dns: tuple[str, ...]
-    files: Mapping[Path, bytes]
-
-
 class HaproxyProxy:
-    """Moves the traffic of services between instances (ports.Proxy).
+    """Moves the traffic of services between instances (ports.Proxy)."""
 
-    folder is on this machine, and the container's, too. services: those with a port are reached
-    there, in the container's networks. reach tells where this machine reaches one.
-    """
-
-    def __init__(
-        self,
-        *,
-        folder: Path,
-        services: Mapping[str, Service],
-        clock: Clock,
-        image: str,
-        reach: Reach,
-    ) -> None:
-        self._folder = folder.absolute()
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._folder = around.folder.absolute()
         self._routes = self._folder / "routes"
-        self._ports = {name: one.port for name, one in services.items() if one.port}
-        self._clock = clock
-        self._image = image
-        self._reach = reach
+        self._ports = around.ports
+        self._clock = around.clock
         self._runtime = Runtime(self._folder)
 
-    def container(self) -> HaproxyContainer:
-        """What the foundation keeps running; every service has a route file after this.
-
-        Names outside the engine are asked for at a place where nobody answers: the proxy needs
-        none, and must not wait for a name server that is slow.
-        """
+    def container(self) -> Container:
+        """What the foundation keeps running; every service has a route file after this."""
         for folder in (self._folder, self._routes):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for service in self._ports:
             self._write(service, self._written().get(service, Route()))
+        self._write_closed()
         command = ("haproxy", "-W", "-db", "-f", f"{PLACE}/haproxy.cfg", "-f", f"{PLACE}/routes")
-        return HaproxyContainer(
-            image=self._image,
-            user=f"{os.getuid()}:{os.getgid()}",
+        return Container(
+            kind="haproxy",
+            image=self._around.image,
             command=command,
             folder=self._folder,
             place=PLACE,
-            dns=("127.0.0.1",),
-            files={self._folder / "haproxy.cfg": static(self._ports).encode()},
+            files={
+                self._folder / "haproxy.cfg": static(self._ports).encode(),
+                self._folder / PAGE: page(self._around.page),
+            },
+            renew=("kill", "-s", "USR2"),
         )
 
     async def answers(self) -> bool:
@@ -167,9 +138,24 @@ class HaproxyProxy:
             return True
         return sorted(one.address for one in servers if one.in_force) == sorted(written)
 
+    async def maintain(self, note: str) -> None:
+        """Write the note and the map that HAProxy starts with, tell it, and read back."""
+        keep_note(self._folder, note)
+        self._write_closed()
+        await self._runtime.close(bool(note))
+        if await self._runtime.closed() != bool(note):
+            raise TemporaryError(
+                "HAProxy does not take the maintenance over",
+                next_step="look at the log of the container gonogo-proxy",
+            )
+
+    async def maintenance(self) -> str:
+        """The note of the maintenance that is on; empty when users are served."""
+        return noted(self._folder)
+
     async def url(self, service: str) -> str:
         """Where this machine reaches a service through HAProxy; empty when it cannot."""
-        return await self._reach(service)
+        return await self._around.reach(service)
 
     async def counters(self, service: str, release: str) -> Counters | None:
         """What was counted since the release got the traffic; None when it does not have it."""
@@ -231,20 +217,10 @@ class HaproxyProxy:
         return {path.stem: parse(path.read_text()) for path in sorted(self._routes.glob("*.cfg"))}
 
     def _write(self, service: str, route: Route) -> None:
-        """Replace a route's file in one step, if that changes it."""
-        path = self._path(service)
-        content = render(service, route).encode()
-        try:
-            if path.exists() and path.read_bytes() == content:
-                return
-            aside = path.with_suffix(".new")
-            with aside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        except OSError as problem:
-            raise TemporaryError(f"cannot write {path}: {problem.strerror}") from problem
+        write(self._path(service), render(service, route).encode())
+
+    def _write_closed(self) -> None:
+        write(self._folder / CLOSED, f"{ON} 1\n".encode() if noted(self._folder) else b"")
 
     def _path(self, service: str) -> Path:
         return self._routes / f"{service}.cfg"
@@ -325,3 +301,6 @@ def _host(address: str) -> str:
 
 def _port(address: str) -> str:
     return address.rpartition(":")[2]
+
+
+CONTAINED: type[ContainedProxy] = HaproxyProxy

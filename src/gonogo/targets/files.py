@@ -1,11 +1,13 @@
 """The state on the target as JSON files: which releases there are, which one is live.
 
 `releases/<id>.json` is a release's manifest, `live.json` names the live one, `lock/` says who holds
-the environment. Everything goes through the Host, so the same files serve any laptop.
+the environment, `hash.key` is the key of the hashes in manifests. Everything goes through the Host,
+so the same files serve any laptop.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -14,11 +16,12 @@ from gonogo.model.errors import PermanentError, Refused
 from gonogo.model.event import Anchor
 from gonogo.model.release import Manifest
 from gonogo.ports import Host, Lock, Target
+from gonogo.targets._flags import FileFlags
 from gonogo.targets._lock import FileLock
 from gonogo.targets._state import list_names, read_json, safe_name, to_bytes
 from gonogo.targets._worker import this_worker, worker_alive
 
-__all__ = ["FileLock", "FileTarget", "this_worker", "worker_alive"]
+__all__ = ["FileFlags", "FileLock", "FileTarget", "this_worker", "worker_alive"]
 
 
 class FileTarget:
@@ -85,6 +88,15 @@ class FileTarget:
                 f"release {release_id} is live", next_step="deploy or roll back to another first"
             )
         await self._host.remove(self._path(safe_name(release_id)))
+
+    async def key(self) -> bytes:
+        """The key of the hashes in manifests. It is made here once and never leaves."""
+        path = f"{self._root}/hash.key"
+        await self._host.write(path, secrets.token_hex(32).encode(), exclusive=True)
+        key = await self._host.read(path)
+        if not key:
+            raise PermanentError(f"{path} is empty", next_step=f"rm {path}")
+        return key
 
     def _path(self, release_id: str) -> str:
         return f"{self._root}/releases/{release_id}.json"

@@ -127,7 +127,10 @@ class Site:
             root=self.root,
             services_of=lambda release: self.services,
             folder_of=self.folder_of,
-            environment_of=lambda release: {"TOKEN": Secret(self.token), "MODE": self.mode},
+            environment_of=lambda release, flags=None: {
+                "TOKEN": Secret(self.token),
+                "MODE": self.mode,
+            },
             secrets_of=lambda release: [self.token, "not-for-the-application"],
             clock=self.clock,
         )
@@ -157,7 +160,7 @@ class Site:
             if await asyncio.to_thread(answer, instance.address) is not None:
                 return instance
             await asyncio.sleep(0.05)
-        raise AssertionError(await self.engine.log(instance, 50))
+        raise AssertionError((await self.engine.log(instance, 50)).text)
 
     def traces(self) -> list[str]:
         """Files about instances, except logs and locks."""

@@ -53,12 +53,12 @@ def test_launched_twice_it_is_one_process(site: Build) -> None:
         assert (await _until_state(one, "running")).detail.startswith("pid ")
         assert answer(first.address) == (200, "2026-12-01.1")
         folder = one.folder_of("2026-12-01.1")
-        assert await one.engine.log(first, 5) == f"listening {folder}"
+        assert (await one.engine.log(first, 5)).text == f"listening {folder}"
         await one.engine.retire(first)
         await one.engine.retire(first)
         assert one.traces() == [] and _processes.marked(one.root) == []
         assert await one.engine.observe() == []
-        assert "listening" in await one.engine.log(first, 5)
+        assert "listening" in (await one.engine.log(first, 5)).text
 
     asyncio.run(story())
 
@@ -204,10 +204,10 @@ def test_a_shell_line_runs_verbatim(site: Build) -> None:
         instance = await one.engine.launch("web", release(), 1)
         wanted = f"a;b #c %d http://{instance.address}/{MASK}"
         for _ in range(100):
-            if wanted == await one.engine.log(instance, 5):
+            if wanted == (await one.engine.log(instance, 5)).text:
                 break
             await asyncio.sleep(0.05)
-        assert await one.engine.log(instance, 5) == wanted
+        assert (await one.engine.log(instance, 5)).text == wanted
 
     asyncio.run(story())
 
@@ -218,7 +218,7 @@ def test_a_log_hides_the_secrets_that_the_instance_was_launched_with(site: Build
         await one.foundation.up()
         instance = await one.engine.launch("web", release(), 1)
         one.token = "today it is another one"
-        while not (seen := await one.engine.log(instance, 5)):
+        while not (seen := (await one.engine.log(instance, 5)).text):
             await asyncio.sleep(0.05)
         assert seen == f"token {MASK}"
         launch = json.loads((one.root / "instances" / f"{instance.name}.launch").read_text())
@@ -235,7 +235,7 @@ def test_it_may_end_by_itself_within_the_grace(site: Build) -> None:
         begin = time.monotonic()
         await one.engine.retire(instance)
         assert 2.9 < time.monotonic() - begin < 4.5
-        assert "ended by itself" in await one.engine.log(instance, 5)
+        assert "ended by itself" in (await one.engine.log(instance, 5)).text
 
     asyncio.run(story())
 

@@ -116,7 +116,7 @@ def scene(place: Place, keep: int, serving: Sequence[str] = ()) -> Scene:
         migrator=None,
         **dict.fromkeys(("target", "workshop", "engine", "database"), cast(Any, place)),
         proxy=Traffic(addresses=list(serving)),
-        **dict.fromkeys(("clock", "values", "host", "lock", "foundation"), nothing),
+        **dict.fromkeys(("clock", "values", "host", "lock", "flags", "foundation"), nothing),
     )
 
 

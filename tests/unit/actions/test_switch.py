@@ -11,6 +11,7 @@ import pytest
 from gonogo.actions.switch import ACTION, Settings
 from gonogo.model.configuration import Service
 from gonogo.model.evidence import Finding
+from gonogo.model.flag import FlagValue
 from gonogo.model.release import Release
 from gonogo.model.target import Instance
 from gonogo.ports import Scene
@@ -32,14 +33,21 @@ class Proxy:
     async def settled(self, service: str) -> bool:
         return self.is_settled
 
+    async def maintenance(self) -> str:
+        return ""
+
 
 def observe(now: list[str], release: str, *, settled: bool = True) -> Finding | None:
     async def instances() -> list[Instance]:
         return [INSTANCE]
 
+    async def no_flags() -> dict[str, FlagValue]:
+        return {}
+
     scene: Any = SimpleNamespace(
         engine=SimpleNamespace(observe=instances),
         proxy=Proxy(now, settled=settled),
+        flags=SimpleNamespace(all=no_flags),
         which=lambda name: RELEASE,
         service=lambda name, release: Service(port=80),
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gonogo.cli.show import show_logs
+from gonogo.app.logs import Wanted
+from gonogo.cli.logs import show_logs
 from gonogo.model.configuration import Configuration, Environment, Service
 from gonogo.model.plain import plain
 from gonogo.model.redaction import MASK
@@ -79,5 +80,5 @@ def test_the_log_of_an_earlier_release_is_shown_without_that_ones_secrets(
     logs = site.project / ".gonogo/target/development/logs"
     logs.mkdir()
     (logs / f"web--{OLD.id}--1.log").write_text("the-old-one, the-first-one\n")
-    show_logs(site, None, lines=10, grep="", follow=False, json=False)
+    show_logs(site, Wanted(lines=10), follow=False, json=False)
     assert capsys.readouterr().out == f"web--{OLD.id}--1 | {MASK}, {MASK}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,35 @@ def test_a_sign_off_before_launch_is_waited_for(tmp_path: Path) -> None:
         if step.id == "launch:web"
     )
     assert launch.needs == ("approve-release",)
+
+
+def test_everyone_is_every_channel(tmp_path: Path) -> None:
+    services = {"web": Service(command=("serve",), port=4321)}
+    told = replace(configuration(services), channels={"team": "x://", "boss": "y://"})
+    made = plan(tmp_path, "emergency", new=told, options={"alarm": "fire"})
+    alarms = [step for step in made.steps() if step.id.startswith("alarm")]
+    assert [(step.id, step.use, step.title) for step in alarms] == [
+        ("alarm:team", "team", "fire"),
+        ("alarm:boss", "boss", "fire"),
+    ]
+
+
+def test_nobody_to_tell_is_said(tmp_path: Path) -> None:
+    made = plan(tmp_path, "emergency")
+    (alarm,) = (step for step in made.steps() if step.id == "alarm")
+    assert "nobody is told" in alarm.skip
+
+
+def test_an_emergency_preempts_stops_first_and_undoes_nothing(tmp_path: Path) -> None:
+    made = plan(tmp_path, "emergency", options={"reason": "orders vanish"})
+    assert (made.preempt, made.reason) == (True, "orders vanish")
+    assert Plan.from_json(made.to_json()) == made
+    assert undone(made) == []
+    steps = [step.id for step in made.steps()]
+    assert steps.index("stop-all:web") < steps.index("alarm") < steps.index("restore-database")
+
+
+def test_an_emergency_without_the_database_leaves_it_alone(tmp_path: Path) -> None:
+    made = plan(tmp_path, "emergency", options={"restore": False})
+    left_out = {step.id for step in made.steps() if step.skip}
+    assert {"verify-copy", "safety-copy", "restore-database"} <= left_out

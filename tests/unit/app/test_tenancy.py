@@ -46,7 +46,7 @@ class SlowLock:
         self.go_on = asyncio.Event()
         self.go_on.set()
 
-    async def take(self, holder: Holder) -> Holder:
+    async def take(self, holder: Holder, *, preempt: bool = False) -> Holder:
         if not self.go_on.is_set() and not self.standing.is_set():
             self.standing.set()
             await self.go_on.wait()

@@ -19,6 +19,7 @@ from typing import Any, cast
 from gonogo.model.configuration import Configuration, Environment, Shell
 from gonogo.model.errors import PermanentError
 from gonogo.model.evidence import Finding
+from gonogo.model.log import Log
 from gonogo.model.release import Manifest, Release
 from gonogo.model.secret import Secret
 from gonogo.model.target import Instance
@@ -26,6 +27,7 @@ from gonogo.ports import Check, Completed, Scene
 
 NEW = Release(id="2026-12-01.1", commit="a" * 40)
 OLD = Release(id="2026-11-24.2", commit="b" * 40)
+KEY = b"the key of the target"
 OLD_MANIFEST = Manifest(release=OLD, run="r1", by="tomas", at="2026-11-24T10:00:00Z", good=True)
 
 
@@ -109,10 +111,17 @@ class FakeWorkshop:
 
     ids: tuple[str, ...] = ()
     answer: Completed = SILENT
+    folders: tuple[str, ...] = ()
     ran: list[Any] = field(default_factory=list)
 
     async def prepared(self) -> Sequence[str]:
         return self.ids
+
+    async def places(self) -> Sequence[str]:
+        return self.folders
+
+    async def size(self, release_id: str) -> int:
+        return 1_000_000_000
 
     async def run(self, release: Release, command: Any, **_: Any) -> Completed:
         self.ran.append((release.id, command))
@@ -129,8 +138,8 @@ class FakeEngine:
     async def observe(self) -> Sequence[Instance]:
         return self.instances
 
-    async def log(self, instance: Instance, lines: int) -> str:
-        return "\n".join(self.logs.get(instance.name, "").splitlines()[-lines:])
+    async def log(self, instance: Instance, lines: int) -> Log:
+        return Log.of("\n".join(self.logs.get(instance.name, "").splitlines()[-lines:]))
 
 
 @dataclass
@@ -141,6 +150,12 @@ class FakeTarget:
 
     async def live(self) -> Manifest | None:
         return self.manifest
+
+    async def manifests(self) -> Sequence[Manifest]:
+        return [self.manifest] if self.manifest else []
+
+    async def key(self) -> bytes:
+        return KEY
 
 
 @dataclass
@@ -182,6 +197,7 @@ def scene(**parts: Any) -> Scene:
         "host": RealHost(),
         "target": FakeTarget(),
         "lock": None,
+        "flags": None,
         "workshop": FakeWorkshop(),
         "engine": FakeEngine(),
         "proxy": None,

@@ -20,6 +20,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.name.starts
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "checks"
 
 NOTHING_TO_JUDGE: dict[str, dict[str, Any]] = {
+    "changed_secrets": {},
     "command": {},
     "disk": {"free": "", "percent": ""},
     "file": {"path": "somewhere"},

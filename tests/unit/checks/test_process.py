@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gonogo.checks.process import CHECK
 from gonogo.model.configuration import Service
 from gonogo.model.evidence import Finding, Verdict
@@ -45,6 +47,14 @@ def test_of_another_release() -> None:
     assert look([*old, instance("worker", release=OLD.id)], release="previous").verdict is (
         Verdict.PASS
     )
+
+
+def test_one_that_ended_and_was_started_again_is_a_warning() -> None:
+    again = replace(WELL[0], restarts=2, detail="up 5 s, restarted 2 times")
+    finding = look([again, *WELL[1:]])
+    assert finding.verdict is Verdict.WARN
+    assert "web--2026-12-01.1--1 running (up 5 s, restarted 2 times)" in finding.found
+    assert look([replace(one, restarts=0) for one in WELL]).verdict is Verdict.PASS
 
 
 def test_only_some_services() -> None:

@@ -35,7 +35,17 @@ print(code, *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.
 
 @pytest.mark.parametrize(
     "words",
-    ["--help", "status", "runs", "show last", "backup list", "journal verify", "journal export"],
+    [
+        "--help",
+        "status",
+        "logs",
+        "doctor",
+        "runs",
+        "show last",
+        "backup list",
+        "journal verify",
+        "journal export",
+    ],
 )
 def test_read_only_commands_import_nothing_slow(words: str, tmp_path: Path) -> None:
     (tmp_path / "gonogo.yml").write_text(CONFIGURATION)

@@ -85,7 +85,7 @@ def make_plugins() -> dict[str, Lazy]:
         "checks": Lazy(checks),
         "actions": Lazy(actions),
         "engines": Lazy({"local": NoSettings, "compose": compose.Settings}),
-        "sources": Lazy({"proxy": NoSettings, "none": NoSettings}),
+        "sources": Lazy({"proxy": NoSettings, "none": NoSettings, "access_log": NoSettings}),
     }
 
 

@@ -138,3 +138,15 @@ def test_references_without_a_value_are_told_with_their_place(tmp_path: Path) ->
     assert values.unset() == {"GONE": "gonogo.yml:7:10", "ALSO_GONE": "gonogo.yml:8:37"}
     (tmp_path / "gonogo.yml").write_text("changed: [")
     assert values.unset() == {"GONE": "gonogo.yml", "ALSO_GONE": "gonogo.yml"}
+
+
+def test_what_was_recorded_wins(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LEVEL=3\nOTHER=here\n")
+    environment = Environment(name="dev", env_files=(".env",), variables={"LEVEL": {"integer": {}}})
+    values = EnvironmentValues(environment, tmp_path, process={"LEVEL": "4"})
+    assert values.text("${LEVEL} ${OTHER}") == "4 here"
+    earlier = EnvironmentValues(
+        environment, tmp_path, process={"LEVEL": "4"}, recorded={"LEVEL": "2"}
+    )
+    assert earlier.text("${LEVEL} ${OTHER}") == "2 here"
+    assert earlier.application()["LEVEL"] == "2"

@@ -229,8 +229,8 @@ def scene(clock: Clock, **more: Any) -> Scene:
         "database": None,
         "migrator": None,
     }
-    names = ("values", "host", "target", "lock", "workshop", "engine", "proxy", "foundation")
-    return Scene(**{**dict.fromkeys(names, nothing), **parts, **more})
+    names = ("values", "host", "target", "lock", "flags", "workshop", "engine", "proxy")
+    return Scene(**{**dict.fromkeys((*names, "foundation"), nothing), **parts, **more})
 
 
 def action(id: str, use: str = "do", undo: PlanStep | None = None, **more: Any) -> PlanStep:

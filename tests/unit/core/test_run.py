@@ -294,3 +294,41 @@ def test_parallel_steps_respect_needs_in_a_fixed_order() -> None:
 def test_needs_in_a_circle_are_refused() -> None:
     with pytest.raises(Refused):
         batches(phase(action("a", needs=("b",)), action("b", needs=("a",)), parallel=2))
+
+
+def _watched(world: World, **more: object) -> Stage:
+    bad = FakeCheck(failed("too many errors"))
+    steps = (action("no-go:flag"), action("no-go:recreate", use=str(more.pop("recreate", "do"))))
+    phases = (phase(action("a", undo=undo("a"))), phase(check("traffic"), id="verify"))
+    known = {"do": FakeAction(world), "undo": FakeAction(world, takes_back=True), "look": bad}
+    made = plan(*phases, on_no_go="disable NEW", remedy=steps)
+    return Stage(made, Catalogue(**known, **more))  # type: ignore[arg-type]
+
+
+def test_a_no_go_is_remedied_instead_of_undone() -> None:
+    world = World()
+    one = _watched(world)
+    ended = one.run()
+    assert (ended["outcome"], ended["headline"]) == ("no-go", "too many errors")
+    assert "the release stays, NEW is off" in ended["next"]
+    assert world.done == {"a", "no-go:flag", "no-go:recreate"}
+
+
+def test_a_remedy_with_nothing_to_do_or_that_fails_leads_to_the_undo() -> None:
+    off = World(done={"no-go:flag"})
+    assert _watched(off).run()["outcome"] == "rolled-back"
+    assert "a" not in off.done
+    world = World()
+    broken = FakeAction(world, raises=[PermanentError("it does not start")])
+    assert _watched(world, recreate="broken", broken=broken).run()["outcome"] == "rolled-back"
+    assert "a" not in world.done
+
+
+def test_a_remedy_killed_anywhere_is_done_once() -> None:
+    for number in range(1, 40):
+        world = World()
+        one = _watched(world)
+        one.journal.die_before = number
+        assert one.until_over()["outcome"] == "no-go"
+        assert world.counts["no-go:flag"] == 1
+        assert world.counts["no-go:recreate"] == 1

@@ -244,3 +244,10 @@ def test_every_page_can_be_reached() -> None:
 def test_the_decisions_are_numbered() -> None:
     names = [page.name for page in sorted((DOCS / "decisions").glob("*.md"))]
     assert [name[:4] for name in names] == [f"{number:04d}" for number in range(1, len(names) + 1)]
+
+
+def test_the_tests_that_a_page_names_exist() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)::(\w+)`", reference("failure-modes.md"))
+    assert len(named) >= 20
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"

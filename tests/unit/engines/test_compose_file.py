@@ -75,6 +75,7 @@ def test_the_labels_are_the_identity() -> None:
         "gonogo.service": "backend",
         "gonogo.release": "2026-12-01.1",
         "gonogo.number": "2",
+        "gonogo.variant": "",
         "gonogo.port": "4000",
         "gonogo.grace": "90",
     }
@@ -161,3 +162,35 @@ def test_where_a_port_is_published() -> None:
 def test_a_service_that_the_files_do_not_have() -> None:
     with pytest.raises(PermanentError, match="no service backnd in the compose files"):
         file.release_file(MODEL, part(service="backnd"))
+
+
+def test_a_variant_is_another_container_with_its_own_name_and_label() -> None:
+    one = part(variant="ab12cd")
+    made = file.release_file(MODEL, one)["services"][one.key]
+    assert one.key == f"{part().key}.ab12cd"
+    assert made["container_name"] == f"{MODEL['name']}-{one.key}"
+    assert made["labels"]["gonogo.variant"] == "ab12cd"
+
+
+def test_who_reads_a_variable_is_seen_in_the_files() -> None:
+    model = {
+        "services": {
+            "named": {"environment": {"FLAG": None}},
+            "put-in": {"environment": {"SHOW": "true"}},
+            "other": {"environment": {"FLAGS": "x"}},
+            "built": {"build": {"args": {"FLAG": "1"}}},
+            "baked": {"build": {"target": "on"}},
+        }
+    }
+    raw = {
+        "services": {
+            "named": {"environment": ["FLAG"]},
+            "put-in": {"environment": ["SHOW=${FLAG:-true}"]},
+            "other": {"environment": ["FLAGS=${FLAGS}", "TEXT=$$FLAG_"]},
+            "built": {"build": {"args": ["FLAG"]}},
+            "baked": {"build": {"target": "$FLAG"}},
+        }
+    }
+    found = file.readers(model, raw, "FLAG")
+    assert list(found.services) == ["named", "put-in"]
+    assert list(found.built) == ["built", "baked"]

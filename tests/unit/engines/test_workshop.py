@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from killing import killed_at
@@ -219,6 +220,26 @@ def test_a_full_disk_is_noticed_before(plain: Yard, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("gonogo.engines.workshop.SPACE", 10**18)
     with pytest.raises(Refused, match="MB are free"):
         prepare(plain.workshop(), Release(id="r", commit="HEAD"))
+    assert plain.names() == []
+
+
+def test_so_is_that_of_where_images_are_kept(
+    plain: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop, images = plain.workshop(), tmp_path / "images"
+    images.mkdir()
+
+    async def places(self: FolderMaker) -> Sequence[Path]:
+        return [images, tmp_path / "not-there"]
+
+    def usage(path: str) -> SimpleNamespace:
+        return SimpleNamespace(free=10**6 if path == str(images) else 10**12)
+
+    monkeypatch.setattr(FolderMaker, "places", places)
+    monkeypatch.setattr("gonogo.engines.workshop.shutil.disk_usage", usage)
+    with pytest.raises(Refused, match=f"MB are free in {images}") as refused:
+        prepare(workshop, Release(id="r", commit="HEAD"))
+    assert refused.value.next_step.startswith("gonogo cleanup")
     assert plain.names() == []
 
 

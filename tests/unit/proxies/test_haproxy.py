@@ -11,11 +11,13 @@ import pytest
 from fake_haproxy import OWN, FakeHaproxy
 
 from gonogo.hosts.clock import SystemClock
-from gonogo.model.configuration import Service
 from gonogo.model.errors import PermanentError, TemporaryError
 from gonogo.model.release import Release
+from gonogo.ports import Completed
 from gonogo.proxies import _haproxy_config as config
+from gonogo.proxies._common import Surroundings
 from gonogo.proxies._haproxy_runtime import parse_servers, parse_totals
+from gonogo.proxies._maintenance import DEFAULT_PAGE
 from gonogo.proxies.haproxy import HaproxyProxy
 
 DATA = Path(__file__).parent / "data"
@@ -45,11 +47,25 @@ async def nowhere(service: str) -> str:
     return ""
 
 
-def proxy_in(folder: Path, **ports: int) -> HaproxyProxy:
-    services = {name: Service(port=port) for name, port in (ports or {"web": 4000}).items()}
-    made = HaproxyProxy(
-        folder=folder, services=services, clock=FastClock(), image="haproxy:2.6", reach=nowhere
+async def nothing(*command: str) -> Completed:
+    raise AssertionError(command)
+
+
+def haproxy(folder: Path, ports: dict[str, int]) -> HaproxyProxy:
+    around = Surroundings(
+        folder=folder,
+        ports=ports,
+        clock=FastClock(),
+        image="haproxy:2.6",
+        reach=nowhere,
+        inside=nothing,
+        page=DEFAULT_PAGE,
     )
+    return HaproxyProxy(around)
+
+
+def proxy_in(folder: Path, **ports: int) -> HaproxyProxy:
+    made = haproxy(folder, ports or {"web": 4000})
     for path, content in made.container().files.items():
         path.write_bytes(content)
     return made
@@ -271,13 +287,7 @@ def test_every_service_with_a_port_has_a_route(folder: Path) -> None:
 
 
 def test_describe_touches_nothing(tmp_path: Path) -> None:
-    proxy = HaproxyProxy(
-        folder=tmp_path / "none",
-        services={"web": Service(port=4000)},
-        clock=SystemClock(),
-        image="haproxy:2.6",
-        reach=nowhere,
-    )
+    proxy = haproxy(tmp_path / "none", {"web": 4000})
     told = proxy.describe("web", Release(id=R1, commit="0" * 40))[0].what
     assert R1 in told and "web.cfg" in told
     assert "nobody" in proxy.describe("web", None)[0].what

@@ -105,3 +105,11 @@ def test_killed_at_any_moment_the_old_or_the_new_release_is_live(tmp_path: Path)
         asyncio.run(target(tmp_path).keep(manifest("1"), live=True))
     assert asyncio.run(target(tmp_path).live()) == manifest("2")
     assert {"1", "2"} <= set(lives)
+
+
+def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
+    first = asyncio.run(target(tmp_path).key())
+    assert len(first) == 64
+    assert asyncio.run(target(tmp_path).key()) == first
+    assert (tmp_path / "hash.key").stat().st_mode & 0o777 == 0o600
+    assert asyncio.run(target(tmp_path / "other").key()) != first

@@ -1,20 +1,21 @@
-"""HAProxy in a container with instances beside it, and customers who use them."""
+"""A proxy in a container, with instances beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
-import random
-import threading
+import subprocess
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 from gonogo.hosts.clock import SystemClock
-from gonogo.model.configuration import Service
-from gonogo.proxies.haproxy import HaproxyProxy
+from gonogo.ports import Completed
+from gonogo.proxies._common import ContainedProxy, Surroundings
+from gonogo.proxies._maintenance import DEFAULT_PAGE
 
 from .engine import docker
 
@@ -31,6 +32,10 @@ async def serve(reader, writer):
             path = head.split()[1]
             if path == b"/cut":
                 break
+            if path.startswith(b"/told/"):
+                writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(head))
+                writer.write(head)
+                continue
             if path == b"/echo":
                 writer.write(b"HTTP/1.1 101 Go\\r\\n")
                 writer.write(b"connection: upgrade\\r\\nupgrade: echo\\r\\n\\r\\n")
@@ -60,33 +65,34 @@ asyncio.run(main())
 """
 
 
-async def nowhere(service: str) -> str:
-    return ""
-
-
 @dataclass
 class Site:
-    """A network of its own; the proxy has the services of ports."""
+    """A network of its own with a proxy of a kind, which has the services of ports."""
 
     folder: Path
+    kind: str
     ports: Mapping[str, int] = field(default_factory=lambda: {"web": PORT})
-    name: str = field(default_factory=lambda: f"haproxy-{uuid.uuid4().hex[:8]}")
+    name: str = field(default_factory=lambda: f"proxy-{uuid.uuid4().hex[:8]}")
     containers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         docker("network", "create", self.name)
 
     @property
-    def proxy(self) -> HaproxyProxy:
+    def proxy(self) -> ContainedProxy:
         """As a gonogo process would have it: nothing is kept from the one before."""
-        services = {name: Service(port=port) for name, port in self.ports.items()}
-        return HaproxyProxy(
+        module = import_module(f"gonogo.proxies.{self.kind}")
+        around = Surroundings(
             folder=self.folder / "proxy",
-            services=services,
+            ports=self.ports,
             clock=SystemClock(),
-            image="haproxy:2.6",
-            reach=nowhere,
+            image=module.IMAGE,
+            reach=self._reach,
+            inside=self._inside,
+            page=DEFAULT_PAGE,
         )
+        made: ContainedProxy = module.CONTAINED(around)
+        return made
 
     @property
     def container(self) -> str:
@@ -98,7 +104,7 @@ class Site:
         return int(docker("port", self.container, str(PORT)).rpartition(":")[2])
 
     def write(self) -> None:
-        """The files that HAProxy reads."""
+        """The files that the proxy reads."""
         for path, content in self.proxy.container().files.items():
             path.write_bytes(content)
 
@@ -109,13 +115,20 @@ class Site:
         self._run(
             *("--name", self.container, "--user", how.user, "--publish", f"127.0.0.1::{PORT}"),
             *(word for each in how.dns for word in ("--dns", each)),
+            *(word for each in how.tmpfs for word in ("--tmpfs", each)),
             *("--volume", f"{how.folder}:{how.place}", how.image, *how.command),
         )
         self.containers.append(self.container)
         await self.answering()
 
+    async def renew(self) -> None:
+        """Have the files read again, as the foundation does."""
+        self.write()
+        docker(*self.proxy.container().renew, self.container)
+        await self.answering()
+
     async def answering(self) -> None:
-        """Wait until HAProxy runs with today's ports."""
+        """Wait until the proxy runs with today's ports."""
         await until(self.proxy.answers)
 
     def launch(self, release: str, number: int = 1) -> str:
@@ -157,55 +170,26 @@ class Site:
     def _run(self, *words: str) -> None:
         docker("run", "--detach", "--network", self.name, *words)
 
+    async def _reach(self, service: str) -> str:
+        return ""
 
-class Customers:
-    """Clients that send until told to stop: half keep their connections, 30 % POST, 2 % slow."""
-
-    def __init__(self, port: int) -> None:
-        self.sent = 0
-        self.failures: list[str] = []
-        self.answers: set[str] = set()
-        self._port = port
-        self._on = True
-        self._threads = [threading.Thread(target=self._one, args=(n,)) for n in range(8)]
-
-    def __enter__(self) -> Customers:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._on = False
-        for thread in self._threads:
-            thread.join()
-
-    def _one(self, number: int) -> None:
-        dice = random.Random(number)
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=15)
-        while self._on:
-            method = "POST" if dice.random() < 0.3 else "GET"
-            path = "/slow" if dice.random() < 0.02 else "/"
-            try:
-                connection.request(method, path, body=b"x" * 10 if method == "POST" else None)
-                got = connection.getresponse()
-                self.answers.add(got.read().decode())
-                if got.status != 200:
-                    self.failures.append(f"{method}: {got.status}")
-            except (OSError, http.client.HTTPException) as problem:
-                self.failures.append(f"{method}: {problem!r}")
-                connection.close()
-            self.sent += 1
-            if number % 2:
-                connection.close()
-            time.sleep(dice.random() * 0.02)
-        connection.close()
+    async def _inside(self, *command: str) -> Completed:
+        words = ["docker", "exec", self.container, *command]
+        done = await asyncio.to_thread(
+            subprocess.run, words, capture_output=True, text=True, timeout=30, check=False
+        )
+        return Completed(
+            code=done.returncode, output=done.stdout + done.stderr, stdout=done.stdout, seconds=0
+        )
 
 
-def get(address: str, path: str = "/") -> tuple[int, str] | None:
+def get(
+    address: str, path: str = "/", headers: Mapping[str, str] | None = None
+) -> tuple[int, str] | None:
     """Status and text of an answer; None when there is none."""
     connection = http.client.HTTPConnection(address, timeout=10)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=dict(headers or {}))
         got = connection.getresponse()
         return got.status, got.read().decode()
     except (OSError, http.client.HTTPException):

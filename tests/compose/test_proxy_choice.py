@@ -1,0 +1,72 @@
+"""The portal behind each of the other proxies: chosen in gonogo.yml, and exchanged only on purpose.
+
+Its watch reads the numbers of the proxy: without any it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .engine import docker
+from .portal import WATCH, make_portal
+from .released import Released
+
+RATE = 20.0
+CHOSEN = "    engine: {{compose: {{proxy: {}}}}}\n" + WATCH.rstrip()
+PLAIN = "    engine: compose                      # compose.yml, as it is"
+
+
+@pytest.fixture(params=["nginx", "traefik"])
+def proxy(request: pytest.FixtureRequest) -> str:
+    """Its name in gonogo.yml."""
+    return str(request.param)
+
+
+@pytest.fixture
+def portal(proxy: str, images: None, tmp_path: Path) -> Iterator[Released]:
+    """The portal with that proxy, release 1 deployed."""
+    made = make_portal(tmp_path / "portal")
+    one = Released(made)
+    try:
+        one.change("gonogo.yml", PLAIN, CHOSEN.format(proxy))
+        ended = one.run("deploy", "production", "--no-wait")
+        assert ended.code == 0, ended.output
+        yield one
+    finally:
+        made.remove()
+
+
+def test_a_release_behind_another_proxy(proxy: str, portal: Released) -> None:
+    before = httpx.get(f"{portal.backend}/version").json()["version"]
+    traffic = portal.traffic(RATE)
+    try:
+        portal.change("Dockerfile", "RUN python build.py", "RUN python build.py && true")
+        ended = portal.run("update", "production", "--no-wait")
+        seen = traffic.stop()
+    finally:
+        traffic.kill()
+    assert ended.code == 0, ended.output
+    # nginx closes kept connections when it reloads: the more of them rest, the likelier one is hit.
+    hit = [one for one in seen["failures"] if one["connection"] == "kept"]
+    assert seen["failures"] == (hit[:2] if proxy == "nginx" else [])
+    now = httpx.get(f"{portal.backend}/version").json()["version"]
+    assert now != before
+    _refuses_an_exchange(portal)
+    for command in ("stop", "start"):
+        ended = portal.run(command, "production")
+        assert ended.code == 0, ended.output
+    assert httpx.get(f"{portal.backend}/version").json()["version"] == now
+    image = docker("inspect", "--format", "{{.Config.Image}}", f"{portal.project}-gonogo-proxy")
+    assert image == "haproxy:2.6"
+
+
+def _refuses_an_exchange(portal: Released) -> None:
+    lines = (portal.portal / "gonogo.yml").read_text().splitlines()
+    portal.change("gonogo.yml", next(one for one in lines if "proxy:" in one), PLAIN)
+    ended = portal.run("update", "production", "--no-wait")
+    assert ended.code == 3, ended.output
+    assert "gonogo.yml says that the proxy is haproxy" in ended.output
