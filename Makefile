@@ -51,7 +51,10 @@ proof: $(READY)
 	scripts/setup-tests
 	GONOGO_PROOF_REQUESTS=$(PROOF_REQUESTS) GONOGO_PROOF_KILLS=$(PROOF_KILLS) \
 	  GONOGO_PROOF_RESULTS=$(RESULTS) pytest tests/acceptance
+	GONOGO_PROOF_REQUESTS=$(PROOF_REQUESTS) GONOGO_PROOF_RESULTS=$(RESULTS) \
+	  pytest tests/compose/test_release.py tests/compose/test_proxies.py
 	GONOGO_PROOF_RESULTS=$(RESULTS) python examples/mlflow/prove.py
+	python -m benchmarks.compose
 	python benchmarks/startup.py
 
 docs: $(READY)

@@ -9,7 +9,9 @@ side on one engine. Each round commits a change and brings it live in each way:
 - compose: `docker compose up -d --build`.
 
 First the times, without load; then failed requests of gonogo and compose, under load. Half of the
-requests are on new connections, half on kept ones, 30 % are POST.
+requests are on new connections, half on kept ones, 30 % are POST. At last rollbacks: how long from
+the command until the earlier release answers users, beside the time its container took to be
+healthy.
 
     python -m benchmarks.compose --rounds 5
 
@@ -22,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import statistics
 import tempfile
 import time
@@ -40,6 +43,7 @@ SERVICES = ("backend", "frontend", "worker")
 GRACE = 15
 POLL = 0.1
 RATE = 60.0
+HEALTHY = re.compile(r"healthy in (\d+\.\d) s")
 LEFT_OUT = {
     "      backend: {port: 4000, version: /version, drain: 3s}": (
         "      backend: {port: 4000, version: /version, drain: 0s}"
@@ -93,6 +97,7 @@ def measure(folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
         }
         for name in ("gonogo update", "docker compose up -d --build"):
             results[name] |= under_load(*ways[name], rounds)
+        results["gonogo rollback"] = rollbacks(ours, rounds)
     return results
 
 
@@ -192,6 +197,29 @@ def under_load(portal: Released, way: Way, rounds: int) -> dict[str, Any]:
     return {name: seen[name] for name in ("requests", "failed", "p95_ms", "max_ms")}
 
 
+def rollbacks(portal: Released, rounds: int) -> dict[str, Any]:
+    """Seconds until the earlier release serves, and of these until its container was healthy."""
+    seconds, health = [], []
+    traffic = portal.traffic(RATE)
+    try:
+        for number in range(rounds):
+            took(portal, with_gonogo, number)
+            before = portal.live()
+            begun = time.monotonic()
+            process = portal.start("rollback", "production")
+            while portal.live() == before:
+                time.sleep(POLL / 2)
+            seconds.append(round(time.monotonic() - begun, 2))
+            output, _ = process.communicate()
+            assert process.returncode == 0, output
+            health.append(max(map(float, HEALTHY.findall(output))))
+        seen = traffic.stop()
+    finally:
+        traffic.kill()
+    load = {name: seen[name] for name in ("requests", "failed", "p95_ms", "max_ms")}
+    return {"seconds": seconds, "healthy_after": health, **load}
+
+
 def table(about: dict[str, Any]) -> str:
     """The results as a page."""
     results = about["results"]
@@ -211,6 +239,15 @@ def table(about: dict[str, Any]) -> str:
         load = " | ".join(str(one.get(key, "-")) for key in ("requests", "failed", "p95_ms"))
         figures = f"{median:.1f} | {max(one['seconds']):.1f} | {median / hand:.2f}"
         lines.append(f"| {name} | {figures} | {load} |")
+    back = results["gonogo rollback"]
+    pairs = zip(back["seconds"], back["healthy_after"], strict=True)
+    beyond = [served - healthy for served, healthy in pairs]
+    lines += [
+        "",
+        "For the rollback the times are those until the earlier release answers users: "
+        f"{statistics.median(beyond):.1f} s at the median, {max(beyond):.1f} s at most, more than "
+        "its containers took to be healthy.",
+    ]
     return "\n".join(lines) + "\n"
 
 

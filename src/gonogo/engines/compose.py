@@ -36,8 +36,8 @@ _UP = 180.0
 _SPARE = 30.0
 """Seconds docker gets beyond the grace of a container before it counts as stuck."""
 _JUST_NOW = "Up Less than a second"
-_YOUNG = re.compile(r"Up (Less than a second|[1-4] seconds?)\b")
-"""The status of a container that has not lived for five seconds, as long as Swarm watches one."""
+_YOUNG = re.compile(r"Up (Less than a second|[12] seconds?)\b")
+"""The status of a container that has not lived for three seconds."""
 
 
 class ComposeEngine:
