@@ -164,7 +164,8 @@ def test_one_of_two_instances_dies(site: Site) -> None:
             await asyncio.sleep(4)
         counted = await site.proxy.counters("web", R1)
         assert load.failed < (8 if site.kind == "haproxy" else 0.7 * load.requests)
-        assert counted and counted.server_errors == load.failed
+        # An answer that broke off in its middle counts as it began.
+        assert counted and 0 <= load.failed - counted.server_errors <= 2
         assert counted.requests == load.requests
 
     asyncio.run(story())

@@ -1,4 +1,4 @@
-"""The portal behind each of the other proxies: chosen in gonogo.yml, and exchanged only on purpose.
+"""The portal behind each of the other proxies: chosen in gonogo.yml, and exchanged.
 
 Its watch reads the numbers of the proxy: without any it decides nothing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -40,33 +41,37 @@ def portal(proxy: str, images: None, tmp_path: Path) -> Iterator[Released]:
         made.remove()
 
 
-def test_a_release_behind_another_proxy(proxy: str, portal: Released) -> None:
-    before = httpx.get(f"{portal.backend}/version").json()["version"]
+def test_a_release_behind_another_proxy_and_its_exchange(proxy: str, portal: Released) -> None:
+    portal.change("Dockerfile", "RUN python build.py", "RUN python build.py && true")
+    failures = _update(portal)
+    # nginx closes kept connections when it reloads: the more of them rest, the likelier one is hit.
+    hit = [one for one in failures if one["connection"] == "kept"]
+    assert failures == (hit[:2] if proxy == "nginx" else [])
+
+    lines = (portal.portal / "gonogo.yml").read_text().splitlines()
+    portal.change("gonogo.yml", next(one for one in lines if "proxy:" in one), PLAIN)
+    times = [one["time"] for one in _update(portal)]
+    print(f"{proxy} to haproxy: {len(times)} failed in {max(times) - min(times):.1f} s")
+    assert max(times) - min(times) < 15
+    image = docker("inspect", "--format", "{{.Config.Image}}", f"{portal.project}-gonogo-proxy")
+    assert image == "haproxy:2.6"
+
+
+def _update(portal: Released) -> list[dict[str, Any]]:
+    """Release what is committed; the requests that failed meanwhile."""
+    before = _version(portal)
     traffic = portal.traffic(RATE)
     try:
-        portal.change("Dockerfile", "RUN python build.py", "RUN python build.py && true")
         ended = portal.run("update", "production", "--no-wait")
         seen = traffic.stop()
     finally:
         traffic.kill()
     assert ended.code == 0, ended.output
-    # nginx closes kept connections when it reloads: the more of them rest, the likelier one is hit.
-    hit = [one for one in seen["failures"] if one["connection"] == "kept"]
-    assert seen["failures"] == (hit[:2] if proxy == "nginx" else [])
-    now = httpx.get(f"{portal.backend}/version").json()["version"]
-    assert now != before
-    _refuses_an_exchange(portal)
-    for command in ("stop", "start"):
-        ended = portal.run(command, "production")
-        assert ended.code == 0, ended.output
-    assert httpx.get(f"{portal.backend}/version").json()["version"] == now
-    image = docker("inspect", "--format", "{{.Config.Image}}", f"{portal.project}-gonogo-proxy")
-    assert image == "haproxy:2.6"
+    assert _version(portal) != before
+    failures: list[dict[str, Any]] = seen["failures"]
+    return failures
 
 
-def _refuses_an_exchange(portal: Released) -> None:
-    lines = (portal.portal / "gonogo.yml").read_text().splitlines()
-    portal.change("gonogo.yml", next(one for one in lines if "proxy:" in one), PLAIN)
-    ended = portal.run("update", "production", "--no-wait")
-    assert ended.code == 3, ended.output
-    assert "gonogo.yml says that the proxy is haproxy" in ended.output
+def _version(portal: Released) -> str:
+    version: str = httpx.get(f"{portal.backend}/version").json()["version"]
+    return version

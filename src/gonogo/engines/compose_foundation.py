@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from gonogo.model.configuration import Service, Watch
 from gonogo.model.errors import PermanentError
 from gonogo.model.target import Objection
 from gonogo.ports import Clock, Completed, Foundation
+from gonogo.ports import Proxy as AnyProxy
 
 ENGINE, COMPOSE = (20, 10), (2, 20)
 """The oldest versions that will do: for --wait-timeout, and names of containers on networks."""
@@ -71,7 +72,7 @@ class Sidecar(Protocol):
     def tmpfs(self) -> Sequence[str]: ...
 
 
-class Proxy(Protocol):
+class Proxy(AnyProxy, Protocol):
     """What the foundation asks of the proxy it runs."""
 
     def container(self) -> Sidecar:
@@ -85,6 +86,7 @@ class ComposeFoundation:
     """The kept services and the proxy (ports.Foundation).
 
     services are those that are released, and watch the window after a release, as configured.
+    proxy_of gives another proxy by its name, which may be the one that still runs.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class ComposeFoundation:
         services: Mapping[str, Service],
         watch: Watch | None,
         proxy: Proxy,
+        proxy_of: Callable[[str], Proxy],
         clock: Clock,
     ) -> None:
         self._compose = compose
@@ -101,6 +104,7 @@ class ComposeFoundation:
         self._ports = {name: one.port for name, one in services.items() if one.port}
         self._watch = watch
         self._proxy = proxy
+        self._proxy_of = proxy_of
         self._clock = clock
 
     async def up(self) -> None:
@@ -155,9 +159,8 @@ class ComposeFoundation:
         model = await self._compose.model(self._compose.project, "")
         place = places(self._compose.files(self._compose.project), self._compose.project)
         found = objections(model, self._services, self._watch, place)
-        if strangers := await self._strangers():
-            found.append(_in_the_way(strangers, self._compose.name))
-        return [*found, *await self._other_proxy()]
+        strangers = await self._strangers()
+        return [*found, _in_the_way(strangers, self._compose.name)] if strangers else found
 
     async def reach(self, service: str) -> str:
         """Where this machine reaches a service through the proxy: published, or in its network."""
@@ -177,9 +180,16 @@ class ComposeFoundation:
         return await self._compose.docker("exec", self._proxy_name, *command)
 
     async def _start_proxy(self, model: file.Json) -> None:
-        """Start it, or have it read its files again, and wait until it answers."""
+        """Start it, or have it read its files again, and wait until it answers.
+
+        The routes of another kind of proxy, in whose place it comes, are given to it.
+        """
         sidecar = self._proxy.container()
         applied = _applied(sidecar)
+        before = await self._proxy_running()
+        former = self._former(before, sidecar.kind)
+        routes = await former.observe() if former else {}
+        note = await former.maintenance() if former else ""
         for path, written in sidecar.files.items():
             _files.private_folder(path.parent)
             _files.write(path, written)
@@ -194,7 +204,7 @@ class ComposeFoundation:
         )
         if done.code != 0:
             raise failed("the proxy cannot be started", done)
-        if not applied:
+        if not applied and before.keys() & (await self._proxy_running()).keys():
             await self._compose.docker(*sidecar.renew, self._proxy_name)
         until = self._clock.now() + _ANSWERS_WITHIN
         while not await self._proxy.answers():
@@ -202,6 +212,11 @@ class ComposeFoundation:
                 logs = await self._compose.docker("logs", "--tail", "10", self._proxy_name)
                 raise failed("the proxy does not answer", logs)
             await self._clock.sleep(0.1)
+        if note:
+            await self._proxy.maintain(note)
+        for service in sorted(set(routes) & set(self._ports)):
+            addresses = routes[service]
+            await self._proxy.point(service, _release(service, addresses[0]), addresses)
         # Only now: an interrupted start must be done again.
         _files.write(sidecar.folder / _APPLIED, _files_hash(sidecar).encode())
 
@@ -222,12 +237,15 @@ class ComposeFoundation:
         made["services"][file.PROXY]["labels"][_KIND] = sidecar.kind
         return made
 
-    async def _other_proxy(self) -> list[Objection]:
-        """The proxy that runs, when it is not the one that is configured."""
-        wanted = self._proxy.container().kind
-        labels = [one["Config"]["Labels"] for one in await self._running_containers()]
-        others = {one.get(_KIND, wanted) for one in labels if one[_SERVICE] == file.PROXY}
-        return [_exchanged(kind, wanted) for kind in sorted(others - {wanted})]
+    async def _proxy_running(self) -> Mapping[str, Mapping[str, str]]:
+        """The proxy's container, if one runs: its labels by its id."""
+        found = {one["Id"]: one["Config"]["Labels"] for one in await self._running_containers()}
+        return {id: labels for id, labels in found.items() if labels[_SERVICE] == file.PROXY}
+
+    def _former(self, running: Mapping[str, Mapping[str, str]], kind: str) -> Proxy | None:
+        """The proxy that runs, when it is another kind."""
+        kinds = {labels.get(_KIND, kind) for labels in running.values()} - {kind}
+        return self._proxy_of(kinds.pop()) if kinds else None
 
     async def _strangers(self) -> list[str]:
         """Services of which docker compose itself started containers: they hold the ports."""
@@ -267,12 +285,9 @@ def _in_the_way(strangers: Sequence[str], project: str) -> Objection:
     )
 
 
-def _exchanged(running: str, wanted: str) -> Objection:
-    return Objection(
-        text=f"gonogo.yml says that the proxy is {wanted}, and {running} runs: it knows the routes",
-        mend="gonogo stop, then gonogo start, which gives the traffic to the new one (in between "
-        "nobody is served); or name the old one again",
-    )
+def _release(service: str, address: str) -> str:
+    """Of which release an instance is, by its name."""
+    return address.removeprefix(f"{service}--").partition("--")[0]
 
 
 def version(text: str) -> tuple[int, ...]:

@@ -147,24 +147,29 @@ def _traffic(
     async def inside(*command: str) -> Completed:
         return await foundation.inside(*command)
 
-    chosen = import_module(f"gonogo.proxies.{settings.proxy}")
-    around = Surroundings(
-        folder=root / "proxy",
-        ports={name: one.port for name, one in environment.services.items() if one.port},
-        clock=clock,
-        image=settings.proxy_image or chosen.IMAGE,
-        reach=reach,
-        inside=inside,
-        page=compose.project / environment.maintenance_page
-        if environment.maintenance_page
-        else DEFAULT_PAGE,
-    )
-    proxy: ContainedProxy = chosen.CONTAINED(around)
+    def proxy_of(kind: str) -> ContainedProxy:
+        module = import_module(f"gonogo.proxies.{kind}")
+        around = Surroundings(
+            folder=root / "proxy",
+            ports={name: one.port for name, one in environment.services.items() if one.port},
+            clock=clock,
+            image=settings.proxy_image or module.IMAGE,
+            reach=reach,
+            inside=inside,
+            page=compose.project / environment.maintenance_page
+            if environment.maintenance_page
+            else DEFAULT_PAGE,
+        )
+        made: ContainedProxy = module.CONTAINED(around)
+        return made
+
+    proxy = proxy_of(settings.proxy)
     foundation = ComposeFoundation(
         compose,
         services=environment.services,
         watch=environment.watch,
         proxy=proxy,
+        proxy_of=proxy_of,
         clock=clock,
     )
     return {"proxy": proxy, "foundation": foundation}
