@@ -21,7 +21,7 @@ from .site import Ran, Site, until
 pytestmark = pytest.mark.alone
 
 MOMENTS = 8
-RANDOM = 6
+RANDOM = 50
 ABORTS = 3
 TRAFFIC = {"migrate": ("after journal: phase migrate", "before journal: phase switch")}
 """Moments at which an abort cuts a switch of the traffic in its middle: always tried."""
