@@ -62,17 +62,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    with engine():
+    with engine(), tempfile.TemporaryDirectory() as folder:
         provide()
-        with tempfile.TemporaryDirectory() as folder:
-            results = measure(Path(folder), rounds)
-    about = {
-        "rounds": rounds,
-        "docker": docker("version", "--format", "{{.Server.Version}}"),
-        "compose": docker("compose", "version", "--short"),
-        "python": platform.python_version(),
-        "results": results,
-    }
+        about = {
+            "rounds": rounds,
+            "docker": docker("version", "--format", "{{.Server.Version}}"),
+            "compose": docker("compose", "version", "--short"),
+            "python": platform.python_version(),
+            "results": measure(Path(folder), rounds),
+        }
     (HERE / "results/compose.json").write_text(json.dumps(about, indent=2) + "\n")
     (HERE / "results/compose.md").write_text(table(about))
     print(table(about))
