@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gonogo.databases.postgres import PostgresDatabase
+from gonogo.hosts.clock import SystemClock
 from gonogo.hosts.local import LocalHost
 from gonogo.model.configuration import Command
 from gonogo.model.secret import Secret
@@ -29,16 +30,6 @@ services:
     command: [postgres, -c, fsync=off]
     stop_grace_period: 5s
 """
-
-
-class RealClock:
-    """Seconds since the epoch."""
-
-    def now(self) -> float:
-        return time.time()
-
-    async def sleep(self, seconds: float) -> None:
-        raise NotImplementedError
 
 
 class KillingHost(LocalHost):
@@ -142,7 +133,7 @@ class Server:
             service="db",
             url=lambda: Secret(url),
             copies_folder=folder / "copies",
-            clock=RealClock(),
+            clock=SystemClock(),
         )
 
     def _inside(self, *command: str) -> subprocess.CompletedProcess[str]:

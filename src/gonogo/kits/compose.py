@@ -57,7 +57,7 @@ class ComposeKit:
         from gonogo.engines.images import Images
         from gonogo.engines.workshop import GitWorkshop
         from gonogo.hosts.local import LocalHost
-        from gonogo.targets.files import FileFlags, FileLock, FileTarget, worker_alive
+        from gonogo.targets.files import state
 
         root = project / (settings.folder or f".gonogo/target/{environment.name}")
         host = LocalHost(mark=run)
@@ -75,9 +75,7 @@ class ComposeKit:
         workshop = GitWorkshop(host, str(root), str(project), images)
         return {
             "host": host,
-            "target": FileTarget(host, str(root)),
-            "lock": FileLock(host, str(root), clock, worker_alive),
-            "flags": FileFlags(host, str(root)),
+            **state(host, str(root), clock),
             "workshop": workshop,
             "engine": ComposeEngine(
                 compose,

@@ -35,16 +35,13 @@ class LocalKit:
         clock: Clock,
         run: str,
     ) -> dict[str, Any]:
-        """The adapters by the names they have in a Scene.
-
-        They are imported here: reading a configuration only needs the settings.
-        """
+        """The adapters by the names they have in a Scene."""
         from gonogo.engines.folder_maker import FolderMaker
         from gonogo.engines.local import LocalEngine
         from gonogo.engines.local_inspector import LocalInspector
         from gonogo.engines.workshop import GitWorkshop
         from gonogo.hosts.local import LocalHost
-        from gonogo.targets.files import FileFlags, FileLock, FileTarget, worker_alive
+        from gonogo.targets.files import state
 
         root = project / (settings.folder or f".gonogo/target/{environment.name}")
         host = LocalHost(mark=run)
@@ -68,9 +65,7 @@ class LocalKit:
         )
         return {
             "host": host,
-            "target": FileTarget(host, str(root)),
-            "lock": FileLock(host, str(root), clock, worker_alive),
-            "flags": FileFlags(host, str(root)),
+            **state(host, str(root), clock),
             "workshop": workshop,
             "engine": engine,
             "inspector": LocalInspector(root, engine, ["traefik"], clock),

@@ -11,17 +11,18 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from gonogo.model.errors import PermanentError, Refused
 from gonogo.model.event import Anchor
 from gonogo.model.release import Manifest
-from gonogo.ports import Host, Lock, Target
+from gonogo.ports import Clock, Host, Lock, Target
 from gonogo.targets._flags import FileFlags
 from gonogo.targets._lock import FileLock
 from gonogo.targets._state import list_names, read_json, safe_name, to_bytes
 from gonogo.targets._worker import this_worker, worker_alive
 
-__all__ = ["FileFlags", "FileLock", "FileTarget", "this_worker", "worker_alive"]
+__all__ = ["FileLock", "FileTarget", "state", "this_worker", "worker_alive"]
 
 
 class FileTarget:
@@ -114,6 +115,15 @@ class FileTarget:
     async def _live_id(self) -> str | None:
         data = await read_json(self._host, f"{self._root}/live.json")
         return None if data is None else safe_name(str(data.get("release", "")))
+
+
+def state(host: Host, root: str, clock: Clock) -> dict[str, Any]:
+    """All that is kept under root, by the names it has in a Scene."""
+    return {
+        "target": FileTarget(host, root),
+        "lock": FileLock(host, root, clock, worker_alive),
+        "flags": FileFlags(host, root),
+    }
 
 
 def _age(manifest: Manifest) -> tuple[float, str, int]:

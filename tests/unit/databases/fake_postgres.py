@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gonogo.databases import _postgres_scripts as scripts
+from gonogo.hosts.local import LocalHost
 from gonogo.model.configuration import Command
 from gonogo.model.secret import Secret
 from gonogo.ports import Completed, Say
@@ -26,9 +27,10 @@ class Killed(BaseException):
 
 
 @dataclass
-class FakePostgres:
-    """ports.Host. The call of number die_at kills; with late, after it was carried out.
+class FakePostgres(LocalHost):
+    """A host whose commands are carried out here, in memory.
 
+    The call of number die_at kills; with late, after it was carried out.
     The call of number fail_at fails and prints its whole environment. late_users come while a
     restore works. damage is what goes wrong: a file on its way out or in, or a restored schema.
     """
@@ -87,18 +89,6 @@ class FakePostgres:
         for line in stdout.splitlines():
             say(line)
         return Completed(code=0, output=stdout, stdout=stdout, seconds=0)
-
-    async def read(self, path: str) -> bytes | None:
-        raise NotImplementedError
-
-    async def write(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
-        raise NotImplementedError
-
-    async def remove(self, path: str) -> None:
-        raise NotImplementedError
-
-    async def end_orphans(self, run: str) -> Sequence[int]:
-        raise NotImplementedError
 
     def _compose(self, words: Sequence[str], environment: Mapping[str, str | Secret]) -> str:
         if not self.up:
