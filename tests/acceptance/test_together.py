@@ -159,6 +159,7 @@ def test_ctrl_c_stops_here(site: Site) -> None:
     terminal.type("s\n")
     assert terminal.end() == 130
     assert f"gonogo resume {site.last_run()}" in terminal.text
+    assert "Exception" not in terminal.text
     site.run("resume", "last", expect=0)
     assert site.serving() == site.number
 

@@ -62,6 +62,7 @@ def test_a_cleanup_removes_images_and_keeps_the_way_back(portal: Released) -> No
     assert first not in tags(portal)
     assert len(tags(portal)) == 2
     expect(0, portal.run("rollback", "production"))
+    portal.git("checkout", "--quiet", "--", "gonogo.yml")
 
 
 def live(portal: Released) -> str:

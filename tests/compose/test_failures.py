@@ -34,7 +34,7 @@ def test_a_new_container_that_runs_out_of_memory(portal: Released, unharmed: str
     ended = portal.run("update", "production", "--no-wait")
     portal.git("reset", "--quiet", "--hard", "HEAD~2")
     assert ended.code == 4, ended.output
-    assert "out of memory" in ended.output
+    assert "out of memory" in ended.output, ended.output
 
 
 def test_a_new_container_that_somebody_kills(portal: Released, unharmed: str) -> None:

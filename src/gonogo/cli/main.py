@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gonogo import __version__
+from gonogo.cli import tracebacks
 from gonogo.cli.backup import backup_app
 from gonogo.cli.common import (
     ADMINISTRATION,
@@ -361,6 +361,7 @@ def worker(environment: Environment = None) -> None:
 
 def main() -> None:
     """The entry point: every error becomes a sentence and an exit code, never a traceback."""
+    tracebacks.keep_ignored()
     try:
         app(standalone_mode=True)
     except BadConfiguration as error:
@@ -376,7 +377,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
-        path = _log_error(error)
+        path = tracebacks.keep(error)
         typer.echo(f"Error in gonogo itself: {type(error).__name__}; details in {path}", err=True)
         sys.exit(ExitCode.FAILED)
 
@@ -384,15 +385,3 @@ def main() -> None:
 def _next(error: GonogoError) -> None:
     if error.next_step:
         typer.echo(f"Next: {error.next_step}", err=True)
-
-
-def _log_error(error: Exception) -> Path:
-    """Keep the traceback in the environment's log or, before there is one, in a private folder."""
-    import tempfile
-
-    if not logging.getLogger().handlers:
-        folder = Path(tempfile.mkdtemp(prefix="gonogo-error-"))
-        logging.basicConfig(filename=folder / "traceback.log")
-    logging.getLogger("gonogo").error("unexpected", exc_info=error)
-    handler = logging.getLogger().handlers[0]
-    return Path(getattr(handler, "baseFilename", ""))

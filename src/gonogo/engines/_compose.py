@@ -190,7 +190,8 @@ class Compose:
         codes = [line.removeprefix("die ") for line in lines if line.startswith("die ")]
         if not codes:
             return ""
-        return "out of memory" if lines[-2:-1] == ["oom "] else f"exit status {codes[-1]}"
+        # Docker tells of the two in either order.
+        return "out of memory" if "oom " in lines[-2:] else f"exit status {codes[-1]}"
 
     def _team(self, folder: Path, *arguments: str) -> tuple[str, ...]:
         """A command on the team's own files in a folder."""

@@ -141,11 +141,13 @@ class ComposeEngine:
         return [await self._with_end(one) if one.state == "failed" else one for one in found]
 
     async def _with_end(self, instance: Instance) -> Instance:
-        """With the reason why it ended, if docker has started it again since."""
-        if not instance.restarts:
+        """With the reason why it ended last, which only docker's events tell for sure."""
+        if instance.detail.startswith("unhealthy"):
             return instance
         why = await self._compose.last_end(self._name(instance.name))
-        return replace(instance, detail=f"{why}, {instance.detail}") if why else instance
+        if not why or why in instance.detail:
+            return instance
+        return replace(instance, detail=f"{why}, {instance.detail}")
 
     async def retired(self) -> Sequence[Instance]:
         """The last instance of each service that is gone and left a log."""
